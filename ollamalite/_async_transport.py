@@ -1,0 +1,967 @@
+"""The asyncio transport: streams, kept-alive connections for each event loop, and the waiting.
+
+What to send, where to, and what to do next is decided by :mod:`._plan`; what came is read by
+:mod:`._http1`.  No task of ours is ever left running: the few there are end before the call that
+made them.
+"""
+
+import asyncio
+import os
+import select
+import socket
+import weakref
+from collections import deque
+from time import monotonic
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    AsyncGenerator,
+    Coroutine,
+    Deque,
+    Dict,
+    List,
+    Optional,
+    Tuple,
+    TypeVar,
+    Union,
+)
+
+from . import errors
+from ._failures import broken, closed, connect_failed, proxy_failed, proxy_refused, too_large
+from ._http1 import AnswerReader, CutShort, Malformed
+from ._log import log_answer, log_failure
+from ._patience import Patience
+from ._plan import Journey, Plan, Planner, connect_head
+from ._route import Route, literal_address
+from ._settings import Settings, Timeout
+
+if TYPE_CHECKING:
+    import ssl
+
+    from ._exchange import Request, Upload
+
+__all__ = ["AsyncResponse", "AsyncTransport"]
+
+Body = Union[None, bytes, "Upload"]
+T = TypeVar("T")
+
+RECEIVE_SIZE = 131072
+BUFFER_LIMIT = 131072
+PIECE_SIZE = 1 << 19
+SMALL_BODY = 32768
+# Longer than anybody waits: our own limits end a handshake.
+FOR_EVER = 86400.0
+
+
+class _Stream(asyncio.StreamReader):
+    """A stream reader that gives what came before a failure, and says what is left in it."""
+
+    unread = 0
+    failure: Optional[BaseException] = None
+    waiter: "Optional[asyncio.Future[None]]" = None
+
+    def feed_data(self, data: bytes) -> None:
+        self.unread += len(data)
+        super().feed_data(data)
+        if self.waiter is not None:
+            self.wake()
+
+    def feed_eof(self) -> None:
+        super().feed_eof()
+        self.wake()
+
+    def set_exception(self, exc: BaseException) -> None:
+        # The base class forgets the bytes that it holds.
+        self.failure = exc
+        self.feed_eof()
+
+    def wake(self) -> None:
+        """End :meth:`_Connection.changed`."""
+        waiter = self.waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+
+class _Protocol(asyncio.StreamReaderProtocol):
+    """Says when there is room to write again."""
+
+    full = False
+
+    def __init__(self, stream: _Stream, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(stream, loop=loop)
+        self._wake = stream.wake
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.full = True
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.full = False
+        self._wake()
+
+    def connection_lost(self, exc: Optional[Exception]) -> None:
+        super().connection_lost(exc)
+        self.full = False
+        self._wake()
+
+
+class _Connection:
+    """A stream that is connected, and what is known about it."""
+
+    __slots__ = (
+        "_alarm",
+        "_poll",
+        "_until",
+        "expired",
+        "idle_since",
+        "key",
+        "loop",
+        "protocol",
+        "reused",
+        "sock",
+        "stream",
+        "tls",
+        "transport",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sock: socket.socket,
+        stream: _Stream,
+        protocol: _Protocol,
+        transport: asyncio.Transport,
+        route: Route,
+    ) -> None:
+        self.loop = loop
+        self.sock = sock
+        self.stream = stream
+        self.protocol = protocol
+        self.transport = transport
+        self.key = route.key
+        self.tls = route.tls is not None or route.proxy_tls is not None
+        self.reused = False
+        self.expired = False
+        self.idle_since = 0.0
+        self._poll: Any = None
+        self._until: Optional[float] = None
+        self._alarm: Optional[asyncio.TimerHandle] = None
+
+    def is_stale(self) -> bool:
+        """Whether something came while nobody asked: the end, or bytes that belong to no answer."""
+        stream = self.stream
+        if stream.unread or stream.at_eof() or self.transport.is_closing():
+            return True
+        # The loop may not have looked yet.  Under TLS there may be bytes that are none of ours.
+        if self.tls or not hasattr(select, "poll"):
+            return False
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self.sock, select.POLLIN)
+        return bool(self._poll.poll(0))
+
+    def watch(self, until: Optional[float]) -> None:
+        """Abort the connection then, unless the next call says otherwise; None calls it off."""
+        self._until = until
+        # One alarm serves all waits of a connection: most of them are over long before it rings.
+        if until is not None and self._alarm is None:
+            self._ring_at(until)
+
+    def _ring_at(self, until: float) -> None:
+        self._alarm = self.loop.call_later(max(0.0, until - monotonic()), self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        until = self._until
+        if until is None:
+            return
+        if monotonic() < until - 0.001:
+            self._ring_at(until)
+        else:
+            self.expired = True
+            self.transport.abort()
+
+    async def changed(self) -> None:
+        """Wait for bytes, for the end, or for room to write after there was none."""
+        stream = self.stream
+        stream.waiter = self.loop.create_future()
+        try:
+            await stream.waiter
+        finally:
+            stream.waiter = None
+
+    def abort(self) -> None:
+        """Close the connection now; in the loop's thread only."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        self._until = None
+        self.transport.abort()
+
+    def hang_up(self) -> None:
+        """End the connection for the other side at once; from any thread."""
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return  # the other side was quicker
+
+    def bury(self) -> None:
+        """Close a connection whose loop is closed, and can do nothing any more."""
+        self.hang_up()
+        transport: Any = self.transport
+        try:
+            transport.abort()
+        except RuntimeError:
+            # It wanted the loop to do the rest, so that is left to us; else it warns of itself.
+            inner = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+            lose = getattr(inner or transport, "_call_connection_lost", None)
+            if lose is not None:
+                lose(None)
+        self.sock.close()
+
+
+class _Pool:
+    """The connections of one transport in one event loop."""
+
+    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.pid = os.getpid()
+        self.closed = False
+        self._limit = settings.max_connections
+        self._expiry = settings.keepalive_expiry
+        self._idle: Dict[Tuple[Any, ...], Deque[_Connection]] = {}
+        self._busy: Dict[_Connection, None] = {}
+        self._open = 0
+        self._waiters: "Deque[asyncio.Future[None]]" = deque()
+        self._guard: Optional[AsyncGenerator[None, None]] = _close_at_shutdown(weakref.ref(self))
+        _step(self._guard.__anext__())
+
+    async def take(self, plan: Plan, patience: Patience) -> Optional[_Connection]:
+        """An idle connection that is alive, or None with room reserved for a new one."""
+        if self._waiters and self._limit is not None and self._open >= self._limit:
+            await self._wait(plan, patience, patience.until("pool"))
+        until: Optional[float] = None
+        while True:
+            if self.closed:
+                raise errors.RequestError("the client is closed")
+            queue = self._idle.get(plan.route.key)
+            while queue:
+                connection = queue.pop()
+                if self._is_fit(connection):
+                    self._busy[connection] = None
+                    return connection
+                self._open -= 1
+                connection.abort()
+            if self._limit is None or self._open < self._limit or self._drop_idle():
+                self._open += 1
+                return None
+            until = patience.until("pool") if until is None else until
+            await self._wait(plan, patience, until)
+
+    async def _wait(self, plan: Plan, patience: Patience, until: Optional[float]) -> None:
+        left = patience.left(plan, "pool", until)
+        waiter = self.loop.create_future()
+        self._waiters.append(waiter)
+        alarm = None if left is None else self.loop.call_later(left, self._forget, waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                # The room that this one was called for is another's now.
+                self._call_next()
+            raise
+        finally:
+            if alarm is not None:
+                alarm.cancel()
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+
+    def _forget(self, waiter: "asyncio.Future[None]") -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    def _call_next(self) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    def _is_fit(self, connection: _Connection) -> bool:
+        expiry = self._expiry
+        if expiry is not None and monotonic() - connection.idle_since > expiry:
+            return False
+        return not connection.is_stale()
+
+    def _drop_idle(self) -> bool:
+        for queue in self._idle.values():
+            if queue:
+                queue.popleft().abort()
+                self._open -= 1
+                return True
+        return False
+
+    def add(self, connection: _Connection) -> None:
+        """Fill the room that :meth:`take` reserved."""
+        self._busy[connection] = None
+
+    def reserve(self) -> None:
+        """Take room for a connection in the place of one that was just given back."""
+        self._open += 1
+
+    def give_up(self) -> None:
+        """Give back room for which no connection could be made."""
+        self._open -= 1
+        self._call_next()
+
+    def give_back(self, connection: _Connection, keep: bool) -> None:
+        """Take a connection back, to be used again or closed; in the loop's thread only."""
+        if connection not in self._busy:
+            connection.abort()
+            return
+        del self._busy[connection]
+        if keep and not self.closed and not connection.expired:
+            connection.watch(None)
+            connection.reused = True
+            connection.idle_since = monotonic()
+            queue = self._idle.get(connection.key)
+            if queue is None:
+                queue = self._idle[connection.key] = deque()
+            queue.append(connection)
+        else:
+            self._open -= 1
+            connection.abort()
+        if self._waiters:
+            self._call_next()
+
+    def drop(self, connection: _Connection) -> None:
+        """Close a connection from any thread, whatever its loop is doing."""
+        if self.pid != os.getpid():
+            return
+        if _running_loop() is self.loop:
+            connection.hang_up()
+            self.give_back(connection, keep=False)
+            return
+        connection.hang_up()
+        try:
+            self.loop.call_soon_threadsafe(self.give_back, connection, False)
+        except RuntimeError:
+            self._busy.pop(connection, None)
+            connection.bury()
+
+    def close(self) -> None:
+        """Close everything, from any thread, whatever the loop is doing."""
+        self.closed = True
+        guard, self._guard = self._guard, None
+        # After a fork the loop and its connections are the parent's.
+        if self.pid != os.getpid():
+            return
+        if _running_loop() is self.loop:
+            self._close_all()
+            if guard is not None:
+                _step(guard.aclose())
+            return
+        for connection in self._all():
+            connection.hang_up()
+        try:
+            self.loop.call_soon_threadsafe(self._close_all)
+        except RuntimeError:
+            for connection in self._all():
+                connection.bury()
+            self._idle.clear()
+            self._busy.clear()
+        if guard is not None:
+            _step(guard.aclose())
+
+    def _all(self) -> List[_Connection]:
+        idle = [connection for queue in self._idle.values() for connection in queue]
+        return idle + list(self._busy)
+
+    def _close_all(self) -> None:
+        for connection in self._all():
+            connection.hang_up()
+            connection.abort()
+        self._open -= sum(map(len, self._idle.values()))
+        self._idle.clear()
+        while self._waiters:
+            self._call_next()
+
+
+async def _close_at_shutdown(pool: "weakref.ref[_Pool]") -> AsyncGenerator[None, None]:
+    """A generator that does nothing but being closed by its loop's last act, as in ``asyncio.run``."""
+    try:
+        yield
+    finally:
+        live = pool()
+        if live is not None and live._guard is not None:
+            live._guard = None
+            live.close()
+
+
+def _step(awaitable: Any) -> None:
+    """Run an awaitable that never waits."""
+    try:
+        awaitable.__await__().send(None)
+    except (StopIteration, StopAsyncIteration):
+        return
+
+
+def _running_loop() -> Optional[asyncio.AbstractEventLoop]:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _close_pools(pools: Dict[int, _Pool]) -> None:
+    for pool in list(pools.values()):
+        pool.close()
+    pools.clear()
+
+
+class AsyncTransport:
+    """Sends requests in whatever event loop is running."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._planner = Planner(settings)
+        self._pools: Dict[int, _Pool] = {}
+        self._latest: Optional[_Pool] = None
+        self._closed = False
+        self._tls: Optional["ssl.SSLContext"] = None
+        self._finalizer = weakref.finalize(self, _close_pools, self._pools)
+
+    def __reduce__(self) -> Any:
+        return AsyncTransport, (self.settings,)
+
+    async def aclose(self) -> None:
+        """Close all connections, of every loop; answers that are still being read end with an error."""
+        self._closed = True
+        _close_pools(self._pools)
+        # The connections end in the next round of the loop.
+        await asyncio.sleep(0)
+
+    async def send(self, request: "Request") -> "AsyncResponse":
+        """Send a request; return when the status and headers of its answer are there.
+
+        Redirects and retries are over by then.  Every failure is one of :mod:`.errors`.
+        """
+        timeout = request.timeout
+        patience = Patience(self.settings.timeout if timeout is None else Timeout.of(timeout))
+        journey = Journey(self._planner, request)
+        while True:
+            plan, body = journey.plan, journey.body
+            exchange = _Exchange(self, plan, body, patience)
+            started = monotonic()
+            try:
+                response = await exchange.run()
+            except errors.TransportError as error:
+                log_failure(plan, error, started)
+                if not journey.goes_on_after_failure(error, exchange.answered):
+                    raise
+            else:
+                log_answer(plan, response.status, started)
+                if response.status < 300:
+                    return response
+                try:
+                    if not journey.goes_on_after(response.status, response.headers):
+                        return response
+                except BaseException:
+                    response.close()
+                    raise
+                response.close()
+            if journey.delay:
+                await _pause(journey.delay, plan, patience)
+
+    def pool(self) -> _Pool:
+        """The connections in the running loop."""
+        loop = asyncio.get_running_loop()
+        pool = self._latest
+        if pool is not None and pool.loop is loop and not pool.closed:
+            return pool
+        if self._closed:
+            raise errors.RequestError("the client is closed")
+        pool = self._pools.get(id(loop))
+        if pool is None or pool.loop is not loop or pool.closed or pool.pid != os.getpid():
+            for key, old in list(self._pools.items()):
+                if old.loop.is_closed() or old.closed:
+                    old.close()
+                    self._pools.pop(key, None)
+            pool = self._pools[id(loop)] = _Pool(self.settings, loop)
+        self._latest = pool
+        return pool
+
+    async def connect(self, pool: _Pool, plan: Plan, patience: Patience) -> _Connection:
+        """A new connection, for which the pool has reserved room."""
+        try:
+            connection = await _within(self._connect(pool.loop, plan), plan, patience)
+        except BaseException as error:
+            pool.give_up()
+            # UnicodeError is what a name that is too long for DNS ends in.
+            if isinstance(error, (OSError, UnicodeError)) and not isinstance(
+                error, errors.OllamaError
+            ):
+                raise connect_failed(plan, error) from error
+            raise
+        pool.add(connection)
+        return connection
+
+    async def _connect(self, loop: asyncio.AbstractEventLoop, plan: Plan) -> _Connection:
+        route = plan.route
+        sock = await _dial(loop, route)
+        try:
+            if route.tunnel is not None:
+                await _ask_for_tunnel(loop, sock, plan)
+            stream = _Stream(limit=BUFFER_LIMIT, loop=loop)
+            protocol = _Protocol(stream, loop)
+            name = route.tls or route.proxy_tls
+            secure: Dict[str, Any] = {}
+            if name is not None:
+                secure = {
+                    "ssl": self._context(),
+                    "server_hostname": name,
+                    "ssl_handshake_timeout": FOR_EVER,
+                }
+            transport: Any
+            transport, _ = await loop.create_connection(lambda: protocol, sock=sock, **secure)
+        except BaseException:
+            sock.close()
+            raise
+        # Then "full" means that anything is unsent, and what was sent may be overwritten.
+        transport.set_write_buffer_limits(high=0)
+        return _Connection(loop, sock, stream, protocol, transport, route)
+
+    def _context(self) -> "ssl.SSLContext":
+        if self._tls is None:
+            from ._tls import make_context
+
+            self._tls = make_context(self.settings)
+        return self._tls
+
+
+async def _within(
+    work: "Coroutine[Any, Any, _Connection]", plan: Plan, patience: Patience
+) -> _Connection:
+    """Await a connection as long as patience lasts; whatever happens, none is lost."""
+    left = patience.left(plan, "connect", patience.until("connect"))
+    if left is None:
+        return await work
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({task}, timeout=left)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+    except BaseException:
+        task.cancel()
+        task.add_done_callback(_abort_result)
+        raise
+    if task.cancelled():
+        patience.run_out(plan, "connect")
+    return task.result()
+
+
+def _abort_result(task: "asyncio.Future[_Connection]") -> None:
+    if not task.cancelled() and task.exception() is None:
+        task.result().abort()
+
+
+async def _pause(seconds: float, plan: Plan, patience: Patience) -> None:
+    until = monotonic() + seconds
+    if patience.deadline is not None and until > patience.deadline:
+        await asyncio.sleep(patience.left(plan, "total", patience.deadline) or 0)
+        patience.run_out(plan, "total")
+    await asyncio.sleep(seconds)
+
+
+async def _dial(loop: asyncio.AbstractEventLoop, route: Route) -> socket.socket:
+    """Connect to the first address of the route's host that answers."""
+    addresses: List[Tuple[Any, Any]]
+    literal = None if route.unix else literal_address(route.host, route.port)
+    if route.unix:
+        family = getattr(socket, "AF_UNIX", None)
+        if family is None:
+            raise OSError("this system has no unix sockets")
+        addresses = [(family, route.host)]
+    elif literal is not None:
+        addresses = [literal]
+    else:
+        found = await loop.getaddrinfo(route.host, route.port, type=socket.SOCK_STREAM)
+        addresses = [(entry[0], entry[4]) for entry in found]
+    failure: Optional[OSError] = None
+    for family, address in addresses:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            await loop.sock_connect(sock, address)
+            return sock
+        except OSError as error:
+            sock.close()
+            failure = error
+        except BaseException:
+            sock.close()
+            raise
+    raise failure or OSError("the host has no address")
+
+
+async def _ask_for_tunnel(loop: asyncio.AbstractEventLoop, sock: socket.socket, plan: Plan) -> None:
+    reader = AnswerReader("CONNECT")
+    try:
+        await loop.sock_sendall(sock, connect_head(plan))
+        while not reader.status:
+            data = await loop.sock_recv(sock, RECEIVE_SIZE)
+            if data:
+                reader.feed(data)
+            else:
+                reader.end()
+        if reader.status >= 300:
+            raise proxy_refused(plan, reader.status, reader.reason)
+        if reader.surplus:
+            raise Malformed("it sent bytes of its own after it opened the way")
+    except (CutShort, Malformed) as error:
+        raise proxy_failed(plan, error) from error
+
+
+class _Exchange:
+    """One request on one connection, up to the head of its answer.
+
+    ``answered`` says whether any byte of the answer came.
+    """
+
+    __slots__ = ("_body", "_patience", "_plan", "_transport", "answered")
+
+    def __init__(
+        self, transport: AsyncTransport, plan: Plan, body: Body, patience: Patience
+    ) -> None:
+        self._transport = transport
+        self._plan = plan
+        self._body = body
+        self._patience = patience
+        self.answered = False
+
+    async def run(self) -> "AsyncResponse":
+        transport, plan, patience = self._transport, self._plan, self._patience
+        pool = transport.pool()
+        connection = await pool.take(plan, patience)
+        if connection is None:
+            connection = await transport.connect(pool, plan, patience)
+        while True:
+            reader = AnswerReader(plan.method, transport.settings.max_head_size)
+            stream = connection.stream
+            kind = "write"
+            try:
+                first = await self._send(connection, reader)
+                kind = "read"
+                while not reader.status:
+                    if patience.timeout.read is not None or patience.deadline is not None:
+                        connection.watch(patience.until("read"))
+                    data = await stream.read(RECEIVE_SIZE)
+                    if data:
+                        stream.unread -= len(data)
+                        first = reader.feed(data)
+                    elif stream.failure is not None and not connection.expired:
+                        raise stream.failure
+                    else:
+                        reader.end()
+                if connection.protocol.full:
+                    reader.keep_alive = False
+                return AsyncResponse(transport, pool, connection, plan, patience, reader, first)
+            except (OSError, CutShort, Malformed) as error:
+                pool.give_back(connection, keep=False)
+                self.answered = reader.started
+                if isinstance(error, errors.OllamaError):
+                    raise
+                if connection.expired:
+                    patience.run_out(plan, kind)
+                # A server may close an idle connection at the very moment at which it is used.
+                if not connection.reused or reader.started or isinstance(error, Malformed):
+                    raise broken(plan, error, reader.started) from error
+            except BaseException:
+                connection.hang_up()
+                pool.give_back(connection, keep=False)
+                raise
+            pool.reserve()
+            connection = await transport.connect(pool, plan, patience)
+
+    async def _send(self, connection: _Connection, reader: AnswerReader) -> bytes:
+        """Send head and body, unless the answer comes before their end.
+
+        Then the first bytes of the answer's body come back.
+        """
+        plan, body = self._plan, self._body
+        if body is None or (isinstance(body, bytes) and len(body) <= SMALL_BODY):
+            connection.transport.write(plan.message(body))
+            return b""
+        if isinstance(body, bytes):
+            connection.transport.write(plan.head(len(body)))
+            view = memoryview(body)
+            for start in range(0, len(body), PIECE_SIZE):
+                first = await self._send_piece(connection, reader, view[start : start + PIECE_SIZE])
+                if reader.status:
+                    return first
+            return b""
+        connection.transport.write(plan.head(body.length))
+        pieces = _Pieces(connection.loop, body)
+        try:
+            while True:
+                piece = await pieces.next()
+                if piece is None:
+                    return b""
+                first = await self._send_piece(connection, reader, piece)
+                if reader.status:
+                    return first
+        finally:
+            await pieces.close()
+
+    async def _send_piece(
+        self, connection: _Connection, reader: AnswerReader, piece: memoryview
+    ) -> bytes:
+        """Send a piece to its last byte, or to where an answer comes instead."""
+        plan, patience = self._plan, self._patience
+        stream, protocol = connection.stream, connection.protocol
+        connection.transport.write(piece)
+        while protocol.full or stream.unread:
+            if stream.unread:
+                data = await stream.read(RECEIVE_SIZE)
+                stream.unread -= len(data)
+                first = reader.feed(data)
+                if reader.status:
+                    reader.keep_alive = False
+                    return first
+            else:
+                connection.watch(patience.until("write"))
+                await connection.changed()
+        # A connection that broke is dealt with by the read that follows.
+        return b""
+
+
+class _Pieces:
+    """The pieces of an upload, read ahead by one in a worker thread, so that no disk stops the loop.
+
+    A piece is good until the next but one is asked for.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, upload: "Upload") -> None:
+        self._loop = loop
+        self._upload = upload
+        self._left = upload.length
+        self._file: Any = None
+        size = min(self._left, PIECE_SIZE)
+        self._views = (memoryview(bytearray(size)), memoryview(bytearray(size)))
+        self._turn = 0
+        self._ahead: Optional["asyncio.Future[Optional[memoryview]]"] = None
+
+    async def next(self) -> Optional[memoryview]:
+        """The next piece, None after the last; ``RequestError`` if the file is unreadable or too short."""
+        if self._ahead is None:
+            self._ahead = self._loop.run_in_executor(None, self._read)
+        piece = await self._ahead
+        self._ahead = self._loop.run_in_executor(None, self._read) if piece is not None else None
+        return piece
+
+    async def close(self) -> None:
+        """Close the file, which a worker may be reading from."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None:
+            self._close()
+        else:
+            ahead.add_done_callback(self._close_after)
+
+    def _close_after(self, ahead: "asyncio.Future[Optional[memoryview]]") -> None:
+        self._close()
+        if not ahead.cancelled():
+            ahead.exception()
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def _read(self) -> Optional[memoryview]:
+        try:
+            if self._file is None:
+                self._file = self._upload.open()
+            if not self._left:
+                return None
+            view = self._views[self._turn]
+            self._turn = 1 - self._turn
+            count = self._file.readinto(view[: min(self._left, PIECE_SIZE)])
+        except OSError as error:
+            raise errors.RequestError(f"the file to upload cannot be read: {error}") from error
+        if not count:
+            raise errors.RequestError(f"the file to upload is {self._left} bytes too short")
+        self._left -= count
+        return view[:count]
+
+
+class AsyncResponse:
+    """An answer whose head is there, and whose body can be read.
+
+    ``ended_by_close`` says that only the end of the connection marks the body's end, ``closed`` that
+    the caller hung up before it.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_first",
+        "_patience",
+        "_plan",
+        "_pool",
+        "_reader",
+        "_timed",
+        "_transport",
+        "closed",
+        "ended_by_close",
+        "headers",
+        "reason",
+        "status",
+    )
+
+    def __init__(
+        self,
+        transport: AsyncTransport,
+        pool: _Pool,
+        connection: _Connection,
+        plan: Plan,
+        patience: Patience,
+        reader: AnswerReader,
+        first: bytes,
+    ) -> None:
+        self.status = reader.status
+        self.reason = reader.reason
+        self.headers = reader.headers
+        self.ended_by_close = reader.ended_by_close
+        self.closed = False
+        self._plan = plan
+        self._first = first
+        # Not to be collected, which would close the connections, while an answer is under way.
+        self._transport = transport
+        self._pool = pool
+        self._patience = patience
+        self._timed = patience.timeout.read is not None or patience.deadline is not None
+        self._reader = reader
+        self._connection: Optional[_Connection] = connection
+        if reader.done:
+            self._connection = None
+            pool.give_back(connection, reader.keep_alive)
+
+    @property
+    def url(self) -> str:
+        """The URL that answered, after redirects, without credentials."""
+        return self._plan.text
+
+    @property
+    def proxy(self) -> Optional[str]:
+        """The proxy that the answer came through, or None."""
+        proxy = self._plan.route.proxy
+        return None if proxy is None else str(proxy)
+
+    def __repr__(self) -> str:
+        return f"<AsyncResponse {self.status} of {self._plan.method} {self._plan.text}>"
+
+    async def receive(self) -> bytes:
+        """The next bytes of the body as they come; ``b""`` at its end, which is checked.
+
+        Raises ``IncompleteError`` if the connection ends before the body does, and
+        ``ConnectionLostError`` after :meth:`close`.
+        """
+        first = self._first
+        if first:
+            self._first = b""
+            return first
+        connection = self._connection
+        if connection is None:
+            if self.closed:
+                raise closed(self._plan)
+            return b""
+        plan, patience, reader = self._plan, self._patience, self._reader
+        stream = connection.stream
+        body = b""
+        try:
+            if reader.fault is not None:
+                raise reader.fault
+            while not body and not reader.done:
+                if self._timed:
+                    connection.watch(patience.until("read"))
+                data = await stream.read(RECEIVE_SIZE)
+                if data:
+                    stream.unread -= len(data)
+                    body = reader.feed(data)
+                elif self.closed:
+                    raise closed(plan)
+                elif stream.failure is not None and not connection.expired:
+                    raise stream.failure
+                elif connection.expired:
+                    patience.run_out(plan, "read")
+                else:
+                    reader.end()
+        except (OSError, CutShort, Malformed) as error:
+            self._drop()
+            if self.closed:
+                raise closed(plan) from None
+            if isinstance(error, errors.OllamaError):
+                raise
+            raise broken(plan, error, True) from error
+        except BaseException:
+            self.close()
+            raise
+        if self._timed:
+            connection.watch(None)
+        if reader.done:
+            self._connection = None
+            self._pool.give_back(connection, reader.keep_alive)
+        return body
+
+    async def read(self, limit: Optional[int] = None) -> bytes:
+        """All the rest of the body.
+
+        ``limit`` is a security limit: ``ProtocolError`` if the body has more bytes.
+        """
+        first = self._first
+        if self._connection is None and not self.closed and (limit is None or len(first) <= limit):
+            self._first = b""
+            return first
+        length = self._reader.length
+        if limit is not None and length is not None and length > limit:
+            self.close()
+            raise too_large(self._plan, limit)
+        pieces: List[bytes] = []
+        size = 0
+        while True:
+            piece = await self.receive()
+            if not piece:
+                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            size += len(piece)
+            if limit is not None and size > limit:
+                self.close()
+                raise too_large(self._plan, limit)
+            pieces.append(piece)
+
+    async def aclose(self) -> None:
+        """Hang up, unless the body was read to its end."""
+        if self._connection is not None:
+            self.close()
+            # The connection ends in the next round of the loop.
+            await asyncio.sleep(0)
+
+    def close(self) -> None:
+        """Hang up at once, unless the body was read to its end; from any thread, never raises."""
+        if self._connection is not None:
+            self.closed = True
+            self._drop()
+
+    def _drop(self) -> None:
+        connection = self._connection
+        self._connection = None
+        self._first = b""
+        if connection is not None:
+            self._pool.drop(connection)
+
+    async def __aenter__(self) -> "AsyncResponse":
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    def __del__(self) -> None:
+        self.close()

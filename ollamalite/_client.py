@@ -1,0 +1,454 @@
+"""The sync and the async client: the four steps build, send, read, give around one transport each.
+
+What differs between the two is who waits. Everything that decides is `BaseClient`, `_exchange` and
+the generated methods.
+"""
+
+import os
+import sys
+from types import TracebackType
+from typing import (
+    Any,
+    AsyncGenerator,
+    Dict,
+    Generator,
+    Mapping,
+    Optional,
+    Tuple,
+    Type,
+    TypeVar,
+)
+
+from . import errors
+from ._exchange import (
+    MAX_BODY,
+    MAX_ERROR_BODY,
+    AnswerStream,
+    Request,
+    Upload,
+    json_body,
+    read_answer,
+)
+from ._generated import operations
+from ._generated.client_methods import AsyncMethods, SyncMethods
+from ._generated.models import StatusResponse
+from ._host import basic, host_credentials, parse_host
+from ._operation import Operation, StrPath, TimeoutTypes
+from ._settings import Settings, authorization
+from ._stream import AsyncStream, Stream
+from ._version import __version__
+
+T = TypeVar("T")
+
+HASH_PIECE = 1024 * 1024
+
+
+class BaseClient:
+    """What both clients are configured with, and how a call becomes a request.
+
+    Args:
+        host: Where the server is: ``host``, ``host:port``, or a URL, perhaps with a path or with
+            ``user:password@``; ``unix:///path`` for a socket. Without it, the environment
+            variable ``OLLAMA_HOST``, else ``http://127.0.0.1:11434``.
+        headers: Sent with every request; they win over those of the client. None leaves one out.
+        timeout: Seconds for each wait, (connect, read), or an object such as ``httpx.Timeout``.
+            None waits for ever.
+        auth: ``(user, password)`` or an object such as ``httpx.BasicAuth``.
+        follow_redirects: Whether to go where the server sends a request on to.
+        verify: True for the system's trust store, False for no check, a path of CA certificates,
+            or an ``ssl.SSLContext``.
+        cert: A client certificate: path, (cert, key) or (cert, key, password).
+        proxy: URL of a proxy for every host. None takes what the environment says, which is never
+            a proxy for this machine itself.
+        trust_env: Whether to look for proxies in the environment.
+        retries: How often a request that could not connect, or got status 429, 502, 503 or 504, is
+            sent again.
+        limits: An object such as ``httpx.Limits``, or None.
+        options: Limits of `Settings` that are seldom changed.
+
+    Raises:
+        RequestError: if an argument, or ``OLLAMA_HOST``, makes no sense.
+    """
+
+    def __init__(
+        self,
+        host: Optional[str] = None,
+        *,
+        headers: Optional[Mapping[str, Optional[str]]] = None,
+        timeout: TimeoutTypes = None,
+        auth: Any = None,
+        follow_redirects: bool = True,
+        verify: Any = True,
+        cert: Any = None,
+        proxy: Any = None,
+        trust_env: bool = True,
+        retries: int = 0,
+        limits: Any = None,
+        **options: Any,
+    ) -> None:
+        host = host or os.environ.get("OLLAMA_HOST")
+        self._base = parse_host(host)
+        self._settings = Settings(
+            timeout=timeout,
+            follow_redirects=follow_redirects,
+            verify=verify,
+            cert=cert,
+            proxy=proxy,
+            trust_env=trust_env,
+            retries=retries,
+            limits=limits,
+            **options,
+        )
+        self._headers = _headers(host, headers or {}, auth)
+        self._transport: Any = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._base!r})"
+
+    # A copy in another process makes connections of its own.
+    def __getstate__(self) -> Dict[str, Any]:
+        return {**self.__dict__, "_transport": None}
+
+    def _build(self, method: str, url: str, json: Any, timeout: TimeoutTypes) -> Request:
+        body = None if json is None else json_body(json)
+        if "://" not in url:
+            url = self._base + url
+        return Request(method, url, self._headers, body, timeout)
+
+    def _arguments(
+        self, operation: Operation[Any], arguments: Dict[str, Any]
+    ) -> Tuple[str, Optional[Dict[str, Any]]]:
+        """Return the URL and the body of a call."""
+        if operation.bearer and not self._headers.get("Authorization", "").startswith("Bearer "):
+            what = operation.name.replace("_", " ")
+            raise errors.RequestError(
+                f"Authorization header with Bearer token is required for {what}"
+            )
+        url = operation.url
+        if "{" in url:
+            from urllib.parse import quote
+
+            url = url.format(**{name: quote(str(value)) for name, value in arguments.items()})
+        return url, operation.body(arguments)
+
+    def _reader(
+        self, cls: Any, method: str, path: str, request: Request, response: Any
+    ) -> AnswerStream[Any]:
+        row: Optional[Operation[Any]] = operations.BY_ROUTE.get((method, path))
+        return AnswerStream(cls, request, response, row.last if row else None)
+
+    def _blob_request(self, path: Any, digest: str, timeout: TimeoutTypes) -> Request:
+        upload = Upload(path, os.path.getsize(path))
+        return Request("POST", f"{self._base}/api/blobs/{digest}", self._headers, upload, timeout)
+
+
+class Client(BaseClient, SyncMethods):
+    """A client that waits. It may be shared between threads, pickled, and used after a fork.
+
+    See `BaseClient` for what it takes.
+    """
+
+    def _send(self, request: Request) -> Any:
+        if self._transport is None:
+            from ._sync_transport import Transport
+
+            self._transport = Transport(self._settings)
+        return self._transport.send(request)
+
+    def close(self) -> None:
+        """Close the connections. Closing twice does nothing; a later call connects anew."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.close()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def _call(self, operation: Operation[T], arguments: Dict[str, Any], timeout: TimeoutTypes) -> T:
+        url, body = self._arguments(operation, arguments)
+        answer: T = self._request(
+            operation.response, operation.method, url, json=body, timeout=timeout
+        )
+        return answer
+
+    def _stream(
+        self, operation: Operation[T], arguments: Dict[str, Any], timeout: TimeoutTypes
+    ) -> Stream[T]:
+        url, body = self._arguments(operation, arguments)
+        answer: Stream[T] = self._request(
+            operation.response, operation.method, url, json=body, stream=True, timeout=timeout
+        )
+        return answer
+
+    def _request(
+        self,
+        cls: Any,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        stream: bool = False,
+        timeout: TimeoutTypes = None,
+    ) -> Any:
+        """Send one request and return a ``cls``, or a `Stream` of them.
+
+        Every method goes through here, under the name and with the parameters that instrumentation
+        of the ``ollama`` package knows.
+        """
+        request = self._build(method, path, json, timeout)
+        if not stream:
+            return self._answer(cls, request)
+        response = self._send(request)
+        if response.status >= 300:
+            read_answer(cls, request, response, _error_body(response))
+        reader = self._reader(cls, method, path, request, response)
+        pieces = _pieces(response, reader)
+        return Stream(pieces, response.close)
+
+    def _answer(self, cls: Type[T], request: Request) -> T:
+        response = self._send(request)
+        body = response.read(MAX_BODY) if response.status < 300 else _error_body(response)
+        return read_answer(cls, request, response, body)
+
+    def create_blob(self, path: StrPath, *, timeout: TimeoutTypes = None) -> str:
+        """Upload a file as a blob, which `create` can make a model of.
+
+        The file is read twice, once for its digest and once for sending, and is never whole in
+        memory.
+
+        Args:
+            path: Path of the file.
+            timeout: Time limit of this call, as for the other methods.
+
+        Returns:
+            The digest of the file: ``sha256:`` and 64 hexadecimal digits.
+
+        Raises:
+            OSError: if the file cannot be read.
+            ResponseError: if the server refuses the blob.
+            TransportError: if no whole answer comes.
+        """
+        digest = _digest(path)
+        self._answer(StatusResponse, self._blob_request(path, digest, timeout))
+        return digest
+
+
+class AsyncClient(BaseClient, AsyncMethods):
+    """A client for ``asyncio``. It serves several event loops, one after the other or at once.
+
+    See `BaseClient` for what it takes.
+    """
+
+    async def _send(self, request: Request) -> Any:
+        if self._transport is None:
+            from ._async_transport import AsyncTransport
+
+            self._transport = AsyncTransport(self._settings)
+        return await self._transport.send(request)
+
+    async def aclose(self) -> None:
+        """Close the connections. Closing twice does nothing; a later call connects anew."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.aclose()
+
+    # The name that the ``ollama`` package has for it.
+    close = aclose
+
+    async def __aenter__(self) -> "AsyncClient":
+        return self
+
+    async def __aexit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        await self.aclose()
+
+    async def _call(
+        self, operation: Operation[T], arguments: Dict[str, Any], timeout: TimeoutTypes
+    ) -> T:
+        url, body = self._arguments(operation, arguments)
+        answer: T = await self._request(
+            operation.response, operation.method, url, json=body, timeout=timeout
+        )
+        return answer
+
+    async def _stream(
+        self, operation: Operation[T], arguments: Dict[str, Any], timeout: TimeoutTypes
+    ) -> AsyncStream[T]:
+        url, body = self._arguments(operation, arguments)
+        answer: AsyncStream[T] = await self._request(
+            operation.response, operation.method, url, json=body, stream=True, timeout=timeout
+        )
+        return answer
+
+    async def _request(
+        self,
+        cls: Any,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        stream: bool = False,
+        timeout: TimeoutTypes = None,
+    ) -> Any:
+        """Send one request and return a ``cls``, or an `AsyncStream` of them.
+
+        Every method goes through here, under the name and with the parameters that instrumentation
+        of the ``ollama`` package knows.
+        """
+        request = self._build(method, path, json, timeout)
+        if not stream:
+            return await self._answer(cls, request)
+        response = await self._send(request)
+        if response.status >= 300:
+            read_answer(cls, request, response, await _async_error_body(response))
+        reader = self._reader(cls, method, path, request, response)
+        pieces = _async_pieces(response, reader)
+        return AsyncStream(pieces, response.aclose)
+
+    async def _answer(self, cls: Type[T], request: Request) -> T:
+        response = await self._send(request)
+        if response.status < 300:
+            body = await response.read(MAX_BODY)
+        else:
+            body = await _async_error_body(response)
+        return read_answer(cls, request, response, body)
+
+    async def create_blob(self, path: StrPath, *, timeout: TimeoutTypes = None) -> str:
+        """Upload a file as a blob, which `create` can make a model of.
+
+        The file is read twice, once for its digest and once for sending, and is never whole in
+        memory; other tasks run meanwhile.
+
+        Args:
+            path: Path of the file.
+            timeout: Time limit of this call, as for the other methods.
+
+        Returns:
+            The digest of the file: ``sha256:`` and 64 hexadecimal digits.
+
+        Raises:
+            OSError: if the file cannot be read.
+            ResponseError: if the server refuses the blob.
+            TransportError: if no whole answer comes.
+        """
+        import asyncio
+
+        digest = await asyncio.get_running_loop().run_in_executor(None, _digest, path)
+        await self._answer(StatusResponse, self._blob_request(path, digest, timeout))
+        return digest
+
+
+def _pieces(response: Any, reader: AnswerStream[T]) -> Generator[T, None, None]:
+    try:
+        while True:
+            data = response.receive()
+            values, error = reader.feed(data) if data else reader.finish()
+            yield from values
+            if error is not None:
+                raise error
+            if not data:
+                return
+    finally:
+        response.close()
+
+
+async def _async_pieces(response: Any, reader: AnswerStream[T]) -> AsyncGenerator[T, None]:
+    try:
+        while True:
+            data = await response.receive()
+            values, error = reader.feed(data) if data else reader.finish()
+            for value in values:
+                yield value
+            if error is not None:
+                raise error
+            if not data:
+                return
+    finally:
+        response.close()
+
+
+def _error_body(response: Any) -> bytes:
+    pieces: list[bytes] = []
+    try:
+        while sum(map(len, pieces)) < MAX_ERROR_BODY:
+            pieces.append(response.receive())
+            if not pieces[-1]:
+                break
+    except errors.TransportError:
+        # The status says what is wrong; a text that is cut short is better than none.
+        pass
+    finally:
+        response.close()
+    return b"".join(pieces)[:MAX_ERROR_BODY]
+
+
+async def _async_error_body(response: Any) -> bytes:
+    pieces: list[bytes] = []
+    try:
+        while sum(map(len, pieces)) < MAX_ERROR_BODY:
+            pieces.append(await response.receive())
+            if not pieces[-1]:
+                break
+    except errors.TransportError:
+        pass  # as above
+    finally:
+        response.close()
+    return b"".join(pieces)[:MAX_ERROR_BODY]
+
+
+def _digest(path: Any) -> str:
+    import hashlib
+
+    digest = hashlib.sha256()
+    buffer = memoryview(bytearray(HASH_PIECE))
+    with open(path, "rb", buffering=0) as file:
+        while True:
+            count = file.readinto(buffer)
+            if not count:
+                break
+            digest.update(buffer[:count])
+    return "sha256:" + digest.hexdigest()
+
+
+def _headers(host: Optional[str], given: Mapping[str, Optional[str]], auth: Any) -> Dict[str, str]:
+    """Return the headers of every request; the caller's own win, in any case of letters."""
+    headers: Dict[str, Optional[str]] = {
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+        "User-Agent": _user_agent(),
+        "Authorization": _authorization(host, auth),
+    }
+    names = {name.lower(): name for name in headers}
+    for name, value in given.items():
+        # httpx takes bytes as well.
+        headers[names.get(name.lower(), name)] = value
+    return {name: value for name, value in headers.items() if value is not None}
+
+
+def _authorization(host: Optional[str], auth: Any) -> Optional[str]:
+    if auth is not None:
+        return authorization(auth)
+    credentials = host_credentials(host)
+    if credentials is not None:
+        return basic(*credentials)
+    key = os.environ.get("OLLAMA_API_KEY")
+    return f"Bearer {key}" if key else None
+
+
+def _user_agent() -> str:
+    version = sys.version_info
+    return (
+        f"ollamalite/{__version__} ({sys.platform}) Python/{version[0]}.{version[1]}.{version[2]}"
+    )

@@ -1,0 +1,260 @@
+"""One exchange with a server, without the waiting: arguments to a request, bytes to values.
+
+Strategy: the clients call `json_body` and build a `Request`; a transport sends it; the bytes that
+come back go through `read_answer` (one value) or an `AnswerStream` (one value a line). Each outcome
+is a value, or an exception of `errors`; nothing here touches a socket, a clock or the environment.
+"""
+
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    BinaryIO,
+    Callable,
+    Dict,
+    Generic,
+    Iterator,
+    List,
+    Optional,
+    Tuple,
+    Type,
+    TypeVar,
+    Union,
+    cast,
+)
+
+from . import errors
+from ._convert import MAPPING, OBJECT, Mismatch
+from ._generated.codec import DECODERS
+from ._generated.models import StatusResponse
+from ._model import Record
+from ._ndjson import MAX_LINE, BadLine, LineReader, parse
+
+T = TypeVar("T")
+
+MAX_BODY = 1024 * 1024 * 1024
+"""Security limit: the most bytes that the body of a one-shot answer may have."""
+
+MAX_ERROR_BODY = 1024 * 1024
+"""Security limit: how many bytes of the body of an error are read."""
+
+
+class Upload:
+    """A body that is read from a file piece by piece, and from the start each time it is sent."""
+
+    __slots__ = ("length", "path")
+
+    def __init__(self, path: Any, length: int) -> None:
+        self.path = path
+        self.length = length
+
+    def open(self) -> BinaryIO:
+        return cast(BinaryIO, open(self.path, "rb"))
+
+
+class Request:
+    """What a transport sends."""
+
+    __slots__ = ("body", "headers", "method", "timeout", "url")
+
+    def __init__(
+        self,
+        method: str,
+        url: str,
+        headers: Dict[str, str],
+        body: Union[None, bytes, Upload] = None,
+        timeout: Any = None,
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.timeout = timeout
+
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Headers(Protocol):
+        """Header fields of an answer, by names in any case."""
+
+        def get(self, name: str, default: Optional[str] = None) -> Optional[str]: ...
+        def __iter__(self) -> Iterator[Tuple[str, str]]: ...
+
+    class Head(Protocol):
+        """What is known of an answer before its body."""
+
+        @property
+        def status(self) -> int: ...
+        @property
+        def reason(self) -> str: ...
+        @property
+        def headers(self) -> Headers: ...
+        @property
+        def ended_by_close(self) -> bool: ...
+
+
+def json_body(value: Any) -> bytes:
+    """Return ``value`` as compact JSON in UTF-8.
+
+    Raises RequestError, a ValueError, for what JSON cannot say: NaN, sets, lone surrogates.
+    """
+    import json
+
+    try:
+        text = json.dumps(
+            value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain
+        )
+        return text.encode()
+    except UnicodeEncodeError as error:
+        reason = f"a text has a lone surrogate, which UTF-8 cannot say: {error}"
+        raise errors.RequestError(reason) from error
+    except (TypeError, ValueError, RecursionError) as error:
+        if isinstance(error, errors.OllamaError):
+            raise
+        raise errors.RequestError(f"the request cannot be written as JSON: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    for name in ("__ollama_json__", "model_dump"):
+        method: Optional[Callable[[], Any]] = getattr(value, name, None)
+        if method is not None:
+            return method()
+    if isinstance(value, MAPPING):
+        return dict(value)
+    raise TypeError(f"a {type(value).__name__} has no form in JSON")
+
+
+def read_answer(response_type: Type[T], request: Request, head: "Head", body: bytes) -> T:
+    """Return the value of a whole answer.
+
+    Raises ResponseError for an answer that is an error, whatever its status, and DecodeError for
+    one that is not what the API describes.
+    """
+    status = head.status
+    if response_type is bool and status in (200, 404):
+        return cast(T, status == 200)
+    if not 200 <= status < 300:
+        raise response_error(request, head, body)
+    if response_type is str:
+        return cast(T, body.decode("utf-8", "replace"))
+    if response_type is StatusResponse and body.strip() in (b"", b"null"):
+        return cast(T, StatusResponse(status="success" if status == 200 else "error"))
+    try:
+        value = parse(body.decode())
+        if type(value) is OBJECT and value.get("error"):
+            raise _response_error(value["error"], status, request, head, body)
+        return cast(T, decoder(response_type)(value))
+    except UnicodeDecodeError as error:
+        text = f"not UTF-8 at byte {error.start}"
+    except BadLine as error:
+        text = str(error)
+    except Mismatch as error:
+        text = error.text(response_type.__qualname__)
+    raise _decode_error(text, request, head)
+
+
+def response_error(request: Request, head: "Head", body: bytes) -> errors.ResponseError:
+    """Return the error of an answer whose status is one; its body may be anything."""
+    text = body.decode("utf-8", "replace").strip() or head.reason or f"HTTP status {head.status}"
+    return _response_error(text, head.status, request, head, body)
+
+
+def decoder(response_type: Type[Any]) -> Callable[[Any], Any]:
+    """Return what makes a value of ``response_type`` of a parsed body."""
+    known = DECODERS.get(response_type)
+    if known is not None:
+        return known
+
+    def decode(value: Any) -> Any:
+        if type(value) is not OBJECT:
+            raise Mismatch("an object", value)
+        return response_type(**value)
+
+    return decode
+
+
+class AnswerStream(Generic[T]):
+    """An answer with one value a line.
+
+    `feed` and `finish` return the values that became whole, and the error that comes after them,
+    if there is one; an error is final.
+    """
+
+    __slots__ = ("_decode", "_head", "_last", "_latest", "_lines", "_request", "_type")
+
+    def __init__(
+        self,
+        response_type: Type[T],
+        request: Request,
+        head: "Head",
+        last: Optional[Tuple[str, Any]] = None,
+        max_line: int = MAX_LINE,
+    ) -> None:
+        self._type = response_type
+        self._decode = decoder(response_type)
+        self._request = request
+        self._head = head
+        self._last = last
+        self._latest: Any = None
+        self._lines = LineReader(self._take, max_line)
+
+    def feed(self, data: bytes) -> Tuple[List[T], Optional[errors.OllamaError]]:
+        values: List[T] = []
+        error = self._run(self._lines.feed, data, values)
+        if values:
+            self._latest = values[-1]
+        return values, error
+
+    def finish(self) -> Tuple[List[T], Optional[errors.OllamaError]]:
+        """Take the end of the body.
+
+        Where only the end of the connection marks it, the answer is whole if it ends with the
+        object that the API ends it with, and cut short otherwise.
+        """
+        values: List[T] = []
+        error = self._run(self._lines.finish, values)
+        if values:
+            self._latest = values[-1]
+        if self._head.ended_by_close and self._last is not None:
+            name, value = self._last
+            ended = isinstance(self._latest, Record) and self._latest.get(name) == value
+            if not ended and not isinstance(error, errors.ResponseError):
+                method, url = self._request.method, self._request.url
+                text = f"{method} {url}: the connection ended before the answer did"
+                error = errors.IncompleteError(text, method=method, url=url)
+        return values, error
+
+    def _run(self, step: Callable[..., None], *arguments: Any) -> Optional[errors.OllamaError]:
+        try:
+            step(*arguments)
+        except errors.OllamaError as error:
+            return error
+        except BadLine as error:
+            text = str(error)
+        except Mismatch as error:
+            text = error.text(self._type.__qualname__)
+        else:
+            return None
+        return _decode_error(text, self._request, self._head)
+
+    def _take(self, value: Any) -> T:
+        if type(value) is OBJECT and value.get("error"):
+            raise _response_error(value["error"], -1, self._request, self._head)
+        return cast(T, self._decode(value))
+
+
+def _response_error(
+    text: Any, status: int, request: Request, head: "Head", body: bytes = b""
+) -> errors.ResponseError:
+    error = errors.ResponseError(text, status, headers=dict(head.headers), body=body)
+    error.method, error.url = request.method, request.url
+    return error
+
+
+def _decode_error(text: str, request: Request, head: "Head") -> errors.DecodeError:
+    kind = head.headers.get("content-type") or "no content type"
+    error = errors.DecodeError(
+        f"{request.method} {request.url}: the answer ({kind}) does not fit: {text}"
+    )
+    error.method, error.url = request.method, request.url
+    return error

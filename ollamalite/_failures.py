@@ -1,0 +1,102 @@
+"""Turns what goes wrong on a connection into the exceptions of :mod:`.errors`.  Pure; shared by both transports."""
+
+import errno
+import socket
+from typing import Optional, Type
+
+from . import errors
+from ._http1 import CutShort, Malformed
+from ._plan import Plan
+
+__all__ = ["broken", "closed", "connect_failed", "timed_out", "too_large", "wrong"]
+
+_TIMEOUTS = {
+    "connect": (errors.ConnectTimeout, "no connection within"),
+    "read": (errors.ReadTimeout, "no bytes came for"),
+    "write": (errors.WriteTimeout, "the server took no bytes for"),
+    "pool": (errors.PoolTimeout, "no connection became free within"),
+    "total": (errors.DeadlineExceeded, "the call was not over within"),
+}
+
+
+def timed_out(plan: Plan, kind: str, seconds: Optional[float]) -> errors.TimeoutError:
+    """The exception for a wait of ``kind`` (an attribute of ``Timeout``) that was too long."""
+    cls, what = _TIMEOUTS[kind]
+    error = _make(cls, plan, f"{what} {seconds:g} seconds")
+    assert isinstance(error, errors.TimeoutError)
+    return error
+
+
+def connect_failed(plan: Plan, error: Exception) -> errors.TransportError:
+    """The exception for a connection that could not be made."""
+    reason = _reason(error)
+    if plan.route.proxy is not None:
+        return _make(
+            errors.ProxyError, plan, f"no connection to the proxy {_proxy(plan)}: {reason}"
+        )
+    if getattr(error, "errno", None) == errno.ETIMEDOUT and not isinstance(error, socket.gaierror):
+        return _make(errors.ConnectTimeout, plan, reason)
+    text = f"{errors.CONNECTION_ERROR_MESSAGE} ({plan.method} {plan.text}: {reason})"
+    return errors.ConnectError(text, method=plan.method, url=plan.text)
+
+
+def proxy_refused(plan: Plan, status: int, reason: str) -> errors.ProxyError:
+    """The exception for a proxy that answers CONNECT with something else than success."""
+    said = f"{status} {reason}".strip()
+    error = _make(errors.ProxyError, plan, f"the proxy {_proxy(plan)} refused the way: {said}")
+    assert isinstance(error, errors.ProxyError)
+    return error
+
+
+def proxy_failed(plan: Plan, error: Exception) -> errors.ProxyError:
+    """The exception for a proxy that breaks off or talks nonsense while it is asked for a way."""
+    what = str(error) if isinstance(error, (CutShort, Malformed)) else _reason(error)
+    made = _make(errors.ProxyError, plan, f"the proxy {_proxy(plan)} failed: {what}")
+    assert isinstance(made, errors.ProxyError)
+    return made
+
+
+def broken(plan: Plan, error: Exception, started: bool) -> errors.TransportError:
+    """The exception for a connection that broke after it was made, or bytes that make no sense.
+
+    ``started``: whether bytes of the answer had come.
+    """
+    if isinstance(error, Malformed):
+        return _make(errors.ProtocolError, plan, str(error))
+    if isinstance(error, CutShort):
+        cls: Type[errors.TransportError]
+        cls = errors.IncompleteError if started else errors.ConnectionLostError
+        return _make(cls, plan, str(error))
+    return _make(errors.ConnectionLostError, plan, f"the connection broke: {_reason(error)}")
+
+
+def closed(plan: Plan) -> errors.TransportError:
+    """The exception for reading on after the caller hung up."""
+    return _make(errors.ConnectionLostError, plan, "the answer was closed before its end")
+
+
+def too_large(plan: Plan, limit: int) -> errors.TransportError:
+    """The exception for a body beyond a limit."""
+    return _make(errors.ProtocolError, plan, f"the answer has more than {limit} bytes")
+
+
+def _make(cls: Type[errors.TransportError], plan: Plan, what: str) -> errors.TransportError:
+    return cls(f"{plan.method} {plan.text}: {what}", method=plan.method, url=plan.text)
+
+
+def _proxy(plan: Plan) -> str:
+    proxy = plan.route.proxy
+    assert proxy is not None
+    return str(proxy).rstrip("/")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, socket.gaierror):
+        return f"unknown host: {error.strerror or error}"
+    reason = getattr(error, "reason", None)
+    if reason == "WRONG_VERSION_NUMBER" or reason == "HTTP_REQUEST":
+        return "the server does not speak TLS on this port; the URL may have to start with http://"
+    verify = getattr(error, "verify_message", None)
+    if verify:
+        return f"the server's certificate is not trusted: {verify}"
+    return str(error) or type(error).__name__

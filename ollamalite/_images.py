@@ -1,0 +1,125 @@
+"""Images of any local form, as the base64 text that the API takes."""
+
+import os
+from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
+from typing import Any, Mapping
+
+from ._convert import Mismatch
+from .errors import RequestError
+
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".svg")
+
+_BYTES: Any = (bytes, bytearray, memoryview)
+_PATH: Any = os.PathLike
+
+
+class Image:
+    """An image for a model that sees: a path, bytes, base64 text, a data URL or a binary file.
+
+    Text is a path if such a file exists, else base64. A file object is read from where it stands,
+    each time that a request with the image is sent. Nothing is read before that.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value: Any = value
+
+    def base64(self) -> str:
+        """Return the content as base64 text.
+
+        Raises RequestError, a ValueError, if there is no such file, or the text is no base64.
+        """
+        value = self.value
+        if isinstance(value, Image):
+            return value.base64()
+        if isinstance(value, str):
+            return _from_text(value)
+        if isinstance(value, _BYTES):
+            return _encode(bytes(value))
+        if hasattr(value, "read"):
+            return _encode(_read_file(value))
+        if isinstance(value, _PATH):
+            return _encode(_read_path(value))
+        raise RequestError(f"Invalid image data: a {type(value).__name__} is no image")
+
+    # How a dump and a request show the image.
+    __ollama_json__ = base64
+
+    def model_dump(self, **_: Any) -> str:
+        return self.base64()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Image):
+            return NotImplemented
+        return bool(self.value == other.value)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        text = repr(self.value)
+        return f"Image(value={text if len(text) <= 80 else text[:77] + '...'})"
+
+
+def image(value: Any) -> Any:
+    """Converter of one element of a list of images."""
+    if isinstance(value, Image):
+        return value
+    if isinstance(value, (str, *_BYTES, _PATH)) or hasattr(value, "read"):
+        return Image(value)
+    if isinstance(value, Mapping) and "value" in value:
+        return Image(value["value"])
+    raise Mismatch("an image (path, bytes, base64 text, data URL or binary file)", value)
+
+
+def _encode(data: bytes) -> str:
+    return b2a_base64(data, newline=False).decode("ascii")
+
+
+def _read_path(path: Any) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError as error:
+        raise RequestError(f"File {path} does not exist") from error
+    except (OSError, ValueError) as error:
+        raise RequestError(f"Image file {path} cannot be read: {error}") from error
+
+
+def _read_file(file: Any) -> bytes:
+    # From where it stands, and back to there: a request may be sent again.
+    start = file.tell() if hasattr(file, "seekable") and file.seekable() else None
+    data = file.read()
+    if start is not None:
+        file.seek(start)
+    if not isinstance(data, bytes):
+        raise RequestError(f"Image file {file!r} is not open in binary mode")
+    return data
+
+
+def _from_text(text: str) -> str:
+    if text[:5].lower() == "data:":
+        head, comma, data = text.partition(",")
+        if not comma or not head.lower().endswith(";base64"):
+            raise RequestError("Invalid image data: a data URL must be base64")
+        return _checked(data)
+    if text[:8].lower().startswith(("http://", "https://")):
+        raise RequestError(f"Invalid image data: {text[:80]} is a URL; load it and pass its bytes")
+    if len(text) < 4096 and "\0" not in text and os.path.exists(text):
+        return _encode(_read_path(text))
+    if text.lower().endswith(_SUFFIXES):
+        raise RequestError(f"File {text} does not exist")
+    return _checked(text)
+
+
+def _checked(text: str) -> str:
+    # Line breaks inside are skipped by the server as well.
+    try:
+        a2b_base64(text)
+        text.encode("ascii")
+    except (Base64Error, ValueError) as error:
+        raise RequestError(
+            "Invalid image data, expected base64 string or path to image file"
+        ) from error
+    return text

@@ -1,0 +1,544 @@
+"""Base of all models: a record *is* the JSON object that travels, with attributes on top.
+
+Strategy: a record is a ``dict`` that holds the members of its JSON object under their wire names,
+those that this version does not know among them; so nothing a server sends is lost, what is sent
+back is what came, and ``json.dumps`` takes a record as it is. Attributes, items and iteration show
+the declared fields as Python values: under Python names, absent ones as their default, times as
+``datetime``. Class set-up makes one property per annotated field and nothing else; what only
+introspection asks for (``__dataclass_fields__``, ``__signature__``) is built when it is asked for.
+"""
+
+from operator import methodcaller
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    ClassVar,
+    Dict,
+    ItemsView,
+    Iterator,
+    KeysView,
+    List,
+    Mapping,
+    Optional,
+    Set,
+    Tuple,
+    Type,
+    TypeVar,
+    Union,
+    ValuesView,
+    cast,
+)
+
+from ._convert import ARRAY, MAPPING, OBJECT, Converter, Mismatch, anything
+from .errors import RequestError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, dataclass_transform
+
+    # A record is no Dict[str, Any] to a type checker: its fields have types of their own, and one
+    # of them (`items` of a JSON Schema) would clash with a method of dict.
+    _Object = object
+else:
+    _Object = dict
+
+    def dataclass_transform(**_: Any) -> Callable[[Any], Any]:
+        return lambda cls: cls
+
+
+R = TypeVar("R", bound="Record")
+Choice = Union[Set[str], Dict[str, Any], None]
+
+# The methods of dict itself: those of a record of the same name show Python values, and one named
+# `items` may be a field.
+_new = OBJECT.__new__
+_update = OBJECT.update
+_get = OBJECT.get
+_put = OBJECT.__setitem__
+_keys: Callable[["Record"], KeysView[str]] = OBJECT.keys
+_items: Callable[["Record"], ItemsView[str, Any]] = OBJECT.items
+
+
+class Field:
+    """One declared field of a record."""
+
+    __slots__ = ("alias", "convert", "default", "key", "name", "read", "required")
+
+    def __init__(
+        self, name: str, alias: str, default: Any, required: bool, read: Optional[Converter]
+    ) -> None:
+        self.name = name
+        # Equal to the name, but an object of its own: see Record.keys.
+        self.key = "".join(list(name))
+        self.alias = alias
+        self.default = default
+        self.required = required
+        self.read = read
+        self.convert: Converter = anything
+
+    def is_required(self) -> bool:
+        return self.required
+
+    def __repr__(self) -> str:
+        return f"Field({self.name!r}, required={self.required}, default={self.default!r})"
+
+
+def _property(field: Field) -> property:
+    read = field.read
+    if read is None:
+        # Runs in C from end to end; this is what every read of an attribute costs.
+        return property(methodcaller("_wire_get", field.alias, field.default))
+    alias, default = field.alias, field.default
+
+    def get(self: "Record") -> Any:
+        return read(_get(self, alias, default))
+
+    return property(get)
+
+
+class _OnDemand:
+    """A class attribute that is built when it is first read on a class."""
+
+    def __init__(self, build: Callable[[Type["Record"]], Any]) -> None:
+        self.build = build
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: Type["Record"]) -> Any:
+        if owner is Record:
+            raise AttributeError(self.name)
+        value = self.build(owner)
+        setattr(owner, self.name, value)
+        return value
+
+
+class _ModelFields:
+    """``model_fields``: the declared fields by name, on the class and on its instances."""
+
+    def __get__(self, instance: Any, owner: Type["Record"]) -> Dict[str, Field]:
+        return owner._fields
+
+
+def _dataclass_fields(cls: Type["Record"]) -> Any:
+    import dataclasses
+
+    fields: List[Any] = []
+    for field in cls._fields.values():
+        hint = cls.__annotations__[field.name]
+        if field.required:
+            fields.append((field.name, hint))
+        else:
+            fields.append((field.name, hint, dataclasses.field(default=field.default)))
+    made: Any = dataclasses.make_dataclass(cls.__name__, fields)
+    return made.__dataclass_fields__
+
+
+def _signature(cls: Type["Record"]) -> Any:
+    import inspect
+
+    kind = inspect.Parameter.KEYWORD_ONLY
+    parameters = [
+        inspect.Parameter(
+            field.name,
+            kind,
+            default=inspect.Parameter.empty if field.required else field.default,
+            annotation=cls.__annotations__[field.name],
+        )
+        for field in cls._fields.values()
+    ]
+    parameters.append(inspect.Parameter("unknown", inspect.Parameter.VAR_KEYWORD, annotation=Any))
+    return inspect.Signature(parameters)
+
+
+@dataclass_transform(kw_only_default=True)
+class Record(_Object):
+    """Base of all models.
+
+    Fields read as attributes (``response.message``) and as items (``response["message"]``). An
+    absent field is its default as an attribute, and a KeyError as an item. Members that the class
+    does not declare are kept, read the same way, and are part of every dump.
+
+    A record compares equal to one of the same class with the same values, can be pickled and
+    copied, and is accepted by ``json.dumps``, by the functions of ``dataclasses`` and as the type
+    of a field in a pydantic model. As a mapping, ``keys()``, ``dict(record)`` and ``**record`` show
+    every field as a Python value; ``items()`` and ``values()`` show the JSON object itself.
+    """
+
+    __slots__ = ()
+
+    _fields: ClassVar[Dict[str, Field]] = {}
+    _by_name: ClassVar[Dict[str, Field]] = {}
+    _required: ClassVar[Tuple[Field, ...]] = ()
+    # Set by a class body: wire names that differ from the Python name; how to read a value.
+    _aliases: ClassVar[Mapping[str, str]] = {}
+    _readers: ClassVar[Mapping[str, Converter]] = {}
+
+    model_fields = _ModelFields()
+
+    if not TYPE_CHECKING:
+        _wire_get = dict.get
+        __dataclass_fields__ = _OnDemand(_dataclass_fields)
+        __signature__ = _OnDemand(_signature)
+        __hash__ = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # A nested class stands flat in its module, under the name that its path makes.
+        cls.__name__ = cls.__qualname__.rpartition(".")[2]
+        own = cls.__dict__
+        if own.get("_extends"):
+            return
+        fields: Dict[str, Field] = {}
+        for name in own.get("__annotations__", ()):
+            required = name not in own
+            field = Field(
+                name, cls._aliases.get(name, name), own.get(name), required, cls._readers.get(name)
+            )
+            fields[name] = field
+            setattr(cls, name, _property(field))
+        cls._fields = fields
+        cls._by_name = {**{f.alias: f for f in fields.values()}, **fields}
+        cls._required = tuple(f for f in fields.values() if f.required)
+        if cls._readers:
+            cls.__getitem__ = Record._read_item  # type: ignore[method-assign]
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, /, **values: Any) -> None:
+            try:
+                self._fill(values)
+            except Mismatch as error:
+                raise RequestError(error.text(type(self).__qualname__)) from None
+
+    @classmethod
+    def checked(cls: Type[R], values: Mapping[str, Any]) -> R:
+        """Return a record of values under Python or wire names. Raises Mismatch."""
+        made: R = _new(cls)
+        made._fill(values)
+        return made
+
+    def _fill(self, values: Mapping[str, Any]) -> None:
+        by_name = self._by_name
+        for name in values:
+            value = values[name]
+            field = by_name.get(name)
+            if field is None:
+                _put(self, name, value)
+                continue
+            try:
+                _put(self, field.alias, field.convert(value))
+            except Mismatch as error:
+                raise error.within("." + field.name) from None
+        for field in self._required:
+            if field.alias not in _keys(self):
+                raise Mismatch("required", None).within("." + field.name)
+
+    # -- items ---------------------------------------------------------------------------------
+
+    if TYPE_CHECKING:
+
+        def __getitem__(self, key: str) -> Any: ...
+
+        def __len__(self) -> int: ...
+
+        def values(self) -> ValuesView[Any]: ...
+
+    else:
+
+        def __missing__(self, key: str) -> Any:
+            field = self._by_name.get(key)
+            if field is not None and (
+                key is field.key or field.alias in _keys(self) or field.default is not None
+            ):
+                return getattr(self, field.name)
+            raise KeyError(key)
+
+    def _read_item(self, key: str) -> Any:
+        value: Any = OBJECT.__getitem__(self, key)
+        field = self._by_name.get(key)
+        return value if field is None or field.read is None else field.read(value)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        field = self._by_name.get(key)
+        _put(self, key if field is None else field.alias, value)
+
+    def __contains__(self, key: object) -> bool:
+        if key in _keys(self):
+            return True
+        field = self._by_name.get(cast(str, key))
+        return field is not None and (field.alias in _keys(self) or field.default is not None)
+
+    def __iter__(self) -> Iterator[Tuple[str, Any]]:
+        for field in self._fields.values():
+            yield field.name, getattr(self, field.name)
+        yield from self.model_extra.items()
+
+    def __bool__(self) -> bool:
+        return True
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of a field, known or not; ``default`` if there is none such."""
+        field = self._by_name.get(key)
+        if field is not None:
+            return getattr(self, field.name)
+        return _get(self, key, default)
+
+    def keys(self) -> KeysView[str]:
+        """Return the names of all fields, then of the members that the class does not declare.
+
+        Every name in it can be read as an item, None if the field is absent.
+        """
+        # `dict(record)` and `**record` read each of these as an item. A name from here is known by
+        # its identity, so that absent fields are in the dictionary, as they are in the one that
+        # the `ollama` package makes, while `record["absent"]` is a KeyError, as it is there.
+        keys = [field.key for field in self._fields.values()]
+        return dict.fromkeys((*keys, *self.model_extra)).keys()
+
+    # -- attributes ----------------------------------------------------------------------------
+
+    def __getattr__(self, name: str) -> Any:
+        # Only for names that the class does not have, so a member named like a method or looked
+        # for by a protocol (`__pydantic_serializer__`) cannot be mistaken for one.
+        if not name.startswith("__"):
+            value = _get(self, name, self)
+            if value is not self:
+                return value
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        field = self._fields.get(name)
+        if field is None:
+            raise ValueError(f'"{type(self).__name__}" object has no field "{name}"')
+        _put(self, field.alias, value)
+
+    def __delattr__(self, name: str) -> None:
+        field = self._fields.get(name)
+        if field is None or field.alias not in _keys(self):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        OBJECT.__delitem__(self, field.alias)
+
+    # -- comparing, writing, copying -------------------------------------------------------------
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            # A dictionary would compare its members with ours.
+            return False if isinstance(other, OBJECT) else NotImplemented
+        if OBJECT.__eq__(self, other):
+            return True
+        return dict(iter(self)) == dict(iter(cast(Any, other)))
+
+    def __ne__(self, other: object) -> bool:
+        equal = self.__eq__(other)
+        return equal if equal is NotImplemented else not equal
+
+    def __repr__(self) -> str:
+        given = self.model_fields_set
+        shown = [f"{name}={value!r}" for name, value in self if name in given]
+        return f"{type(self).__qualname__}({', '.join(shown)})"
+
+    __str__ = __repr__
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return restore, (type(self), dict(_items(self)))
+
+    def __copy__(self) -> "Self":
+        return restore(type(self), dict(_items(self)))
+
+    # -- what users of pydantic models call ------------------------------------------------------
+
+    @property
+    def model_fields_set(self) -> Set[str]:
+        """Names of the fields and members that were given, even if as None."""
+        by_name = self._by_name
+        return {by_name[key].name if key in by_name else key for key in _keys(self)}
+
+    @property
+    def model_extra(self) -> Dict[str, Any]:
+        """The members that the class does not declare, in a dictionary of their own."""
+        by_name = self._by_name
+        return {key: value for key, value in _items(self) if key not in by_name}
+
+    def model_dump(
+        self,
+        *,
+        mode: str = "python",
+        include: Choice = None,
+        exclude: Choice = None,
+        by_alias: bool = False,
+        exclude_unset: bool = False,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+    ) -> Dict[str, Any]:
+        """Return plain dictionaries and lists, of all fields unless they are excluded.
+
+        With ``mode="json"`` every value is one that JSON has: times as the text that came.
+        ``by_alias`` uses the names of the wire. Names in ``include`` and ``exclude`` are Python's.
+        """
+        from ._dump import Dump
+
+        return Dump(mode, by_alias, exclude_unset, exclude_defaults, exclude_none).record(
+            self, include, exclude
+        )
+
+    def model_dump_json(
+        self,
+        *,
+        indent: Optional[int] = None,
+        include: Choice = None,
+        exclude: Choice = None,
+        by_alias: bool = False,
+        exclude_unset: bool = False,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+    ) -> str:
+        """Return `model_dump` with ``mode="json"`` as JSON text."""
+        import json
+
+        content = self.model_dump(
+            mode="json",
+            include=include,
+            exclude=exclude,
+            by_alias=by_alias,
+            exclude_unset=exclude_unset,
+            exclude_defaults=exclude_defaults,
+            exclude_none=exclude_none,
+        )
+        separators = (",", ":") if indent is None else None
+        return json.dumps(content, indent=indent, separators=separators, ensure_ascii=False)
+
+    @classmethod
+    def model_validate(cls: Type[R], obj: Any) -> R:
+        """Return a record of a mapping or of another record, checked and copied.
+
+        Raises RequestError, which is a ValueError and names the path, if something does not fit.
+        """
+        if isinstance(obj, cls):
+            return obj
+        try:
+            made: R = record(cls)(obj)
+            return made
+        except Mismatch as error:
+            raise RequestError(error.text(cls.__qualname__)) from None
+
+    @classmethod
+    def model_validate_json(cls: Type[R], json_data: Union[str, bytes, bytearray]) -> R:
+        """Return a record of JSON text. Raises RequestError, a ValueError, if it is none."""
+        import json
+
+        try:
+            obj = json.loads(json_data)
+        except (ValueError, RecursionError) as error:
+            raise RequestError(f"{cls.__qualname__}: not JSON: {error}") from error
+        return cls.model_validate(obj)
+
+    @classmethod
+    def model_construct(cls: Type[R], _fields_set: Optional[Set[str]] = None, **values: Any) -> R:
+        """Return a record of values that are taken as they are, unchecked."""
+        by_name = cls._by_name
+        wire = {by_name[key].alias if key in by_name else key: v for key, v in values.items()}
+        return restore(cls, wire)
+
+    def model_copy(
+        self, *, update: Optional[Mapping[str, Any]] = None, deep: bool = False
+    ) -> "Self":
+        """Return a copy, with the values of ``update`` put in unchecked."""
+        import copy
+
+        twin = copy.deepcopy(self) if deep else self.__copy__()
+        for name, value in (update or {}).items():
+            twin[name] = value
+        return twin
+
+    @classmethod
+    def model_json_schema(cls, **_: Any) -> Dict[str, Any]:
+        """Return a JSON Schema of the class, under the names of the wire."""
+        from ._schema import schema_of_record
+
+        return schema_of_record(cls)
+
+    def dict(self, **options: Any) -> Dict[str, Any]:
+        """Return `model_dump` with the same options: the name that pydantic 1 had."""
+        return self.model_dump(**options)
+
+    def json(self, **options: Any) -> str:
+        """Return `model_dump_json` with the same options: the name that pydantic 1 had."""
+        return self.model_dump_json(**options)
+
+    def copy(self, **options: Any) -> "Self":
+        """Return `model_copy` with the same options: the name that pydantic 1 had."""
+        return self.model_copy(**options)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        # Only pydantic calls this, so it is there to be imported.
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(
+            cls.model_validate,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda record: record.model_dump(exclude_unset=True)
+            ),
+        )
+
+
+def restore(cls: Type[R], wire: Dict[str, Any]) -> R:
+    """Return the record of a JSON object whose values are already what a record keeps."""
+    record: R = _new(cls)
+    _update(record, wire)
+    return record
+
+
+def record(cls: Type[R]) -> Converter:
+    """A converter to records of ``cls``, from mappings and from records, which it copies."""
+
+    def convert(value: Any) -> Any:
+        if isinstance(value, Record):
+            value = dict(_items(value))
+        elif not isinstance(value, MAPPING):
+            raise Mismatch("an object", value)
+        return cls.checked(value)
+
+    return convert
+
+
+def plain(value: Any) -> Any:
+    """Return a JSON value without records: dictionaries and lists."""
+    if isinstance(value, OBJECT):
+        return {key: plain(item) for key, item in _items(value)}
+    if isinstance(value, ARRAY):
+        return [plain(item) for item in value]
+    return value
+
+
+def declare(cls: Type[Record], converters: Dict[str, Converter]) -> None:
+    """Tie the converters of a class's fields to it."""
+    for name, converter in converters.items():
+        cls._fields[name].convert = converter
+
+
+def decode_list(decode: Converter, value: Any) -> Any:
+    """Return a list of decoded elements; null ones stay None."""
+    if type(value) is not ARRAY:
+        raise Mismatch("a list", value)
+    made: List[Any] = []
+    try:
+        for item in value:
+            made.append(None if item is None else decode(item))
+    except Mismatch as error:
+        raise error.within(f"[{len(made)}]") from None
+    return made
+
+
+def decode_map(decode: Converter, value: Any) -> Any:
+    """Return a dictionary of decoded values; null ones stay None."""
+    if type(value) is not OBJECT:
+        raise Mismatch("an object", value)
+    made: Dict[str, Any] = {}
+    for key, item in value.items():
+        try:
+            made[key] = None if item is None else decode(item)
+        except Mismatch as error:
+            raise error.within("." + key) from None
+    return made

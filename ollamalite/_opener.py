@@ -1,0 +1,52 @@
+"""The seam to urllib: every request of the blocking client goes through an ``OpenerDirector``.
+
+So it raises urllib's audit event, and what instruments urllib sees it.  urllib's own handlers are not
+among ours: ``http.client`` takes a body that was cut short for a whole one and costs several times the
+rest of a request.  This module is imported by the first request, since urllib takes its time.
+"""
+
+from typing import Any, Callable
+from urllib.request import BaseHandler, OpenerDirector, Request
+
+from ._plan import Plan
+
+__all__ = ["Hop", "open_hop"]
+
+
+class Hop(Request):
+    """A plan and its body as urllib knows requests; ``run`` does the work."""
+
+    unverifiable = False
+
+    # Request.__init__ takes the URL apart again.
+    def __init__(self, plan: Plan, body: Any, run: Callable[[], Any]) -> None:
+        url = plan.url
+        self.fragment = None
+        self._full_url = plan.text
+        self._data = body
+        self._tunnel_host = None
+        self.headers = plan.headers
+        self.unredirected_hdrs = {}
+        self.method = plan.method
+        self.type = url.scheme
+        self.host = url.authority
+        self.origin_req_host = url.host
+        self.selector = url.target
+        self.run = run
+
+
+class _Handler(BaseHandler):
+    def http_open(self, hop: Hop) -> Any:
+        return hop.run()
+
+    https_open = http_open
+    unix_open = http_open
+
+
+_DIRECTOR = OpenerDirector()
+_DIRECTOR.add_handler(_Handler())
+
+
+def open_hop(hop: Hop) -> Any:
+    """Send the hop through urllib; the result of its ``run``."""
+    return _DIRECTOR.open(hop)

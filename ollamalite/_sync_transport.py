@@ -1,0 +1,762 @@
+"""The blocking transport: sockets, kept-alive connections, and the waiting.
+
+What to send, where to, and what to do next is decided by :mod:`._plan`; what came is read by
+:mod:`._http1`.
+"""
+
+import os
+import select
+import socket
+import threading
+import weakref
+from collections import deque
+from contextlib import closing
+from itertools import chain
+from time import monotonic
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Deque,
+    Dict,
+    Iterator,
+    List,
+    Optional,
+    Tuple,
+    Type,
+    Union,
+)
+
+from . import errors
+from ._failures import broken, closed, connect_failed, proxy_failed, proxy_refused, too_large
+from ._http1 import AnswerReader, CutShort, Malformed
+from ._log import log_answer, log_failure
+from ._patience import Patience
+from ._plan import Journey, Plan, Planner, connect_head
+from ._route import Route
+from ._settings import Settings, Timeout
+
+if TYPE_CHECKING:
+    import ssl
+
+    from ._exchange import Request, Upload
+
+__all__ = ["Response", "Transport"]
+
+Body = Union[None, bytes, "Upload"]
+
+RECEIVE_SIZE = 65536
+PIECE_SIZE = 1 << 20
+# A body up to this size fits into the buffers between two machines, so that sending it never waits
+# for a server that in turn waits for us to read.
+SMALL_BODY = 32768
+
+
+class _Connection:
+    """A connected socket, and what is known about it."""
+
+    __slots__ = ("_poll", "_timeout", "idle_since", "inherited", "key", "reused", "sock", "tls")
+
+    def __init__(self, sock: socket.socket, route: Route) -> None:
+        self.sock = sock
+        self.key = route.key
+        self.tls = route.tls is not None or route.proxy_tls is not None
+        self.reused = False
+        self.inherited = False
+        self.idle_since = 0.0
+        self._timeout: Optional[float] = sock.gettimeout()
+        self._poll: Any = None
+
+    def set_timeout(self, seconds: Optional[float]) -> None:
+        # A system call each time.
+        if seconds != self._timeout:
+            self.sock.settimeout(seconds)
+            self._timeout = seconds
+
+    def is_stale(self) -> bool:
+        """Whether something came while nobody asked: the end, or bytes that belong to no answer."""
+        if self._poll is None:
+            self._poll = _poll(self.sock, write=False)
+        if not self._poll(0):
+            return False
+        if not self.tls:
+            return True
+        import ssl
+
+        # It may be a session ticket, which the TLS layer keeps to itself.
+        self.set_timeout(0)
+        try:
+            self.sock.recv(1)
+        except ssl.SSLWantReadError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    def hang_up(self) -> None:
+        """End the connection for both sides at once, also for a thread that waits in it."""
+        # What a fork inherited is the parent's to end.
+        if self.inherited:
+            return
+        try:
+            # SSLSocket.shutdown() would take the TLS layer away from that thread.
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+        except OSError:
+            return  # the other side was quicker
+
+    def close(self) -> None:
+        try:
+            self.sock.close()
+        except OSError:
+            return  # the descriptor is given back all the same
+
+
+class _Pool:
+    """The connections of one transport: idle ones by route, busy ones, and room for more."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._limit = settings.max_connections
+        self._expiry = settings.keepalive_expiry
+        self.closed = False
+        self._start()
+        _watch_forks(self)
+
+    def _start(self) -> None:
+        # Reentrant, as garbage collection may end a response in the middle of any method here.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._idle: Dict[Tuple[Any, ...], Deque[_Connection]] = {}
+        self._busy: Dict[_Connection, None] = {}
+        self._open = 0
+        self._waiting = 0
+
+    def leave_to_parent(self) -> None:
+        """In the child of a fork: the connections stay the parent's, and a lock may be held by nobody."""
+        connections = [connection for queue in self._idle.values() for connection in queue]
+        for connection in self._busy:
+            connection.inherited = True
+        self._start()
+        for connection in connections:
+            connection.close()
+
+    def take(self, plan: Plan, patience: Patience) -> Optional[_Connection]:
+        """An idle connection that is alive, or None with room reserved for a new one."""
+        until: Optional[float] = None
+        with self._lock:
+            while True:
+                if self.closed:
+                    raise errors.RequestError("the client is closed")
+                queue = self._idle.get(plan.route.key)
+                while queue:
+                    connection = queue.pop()
+                    if self._is_fit(connection):
+                        self._busy[connection] = None
+                        return connection
+                    self._open -= 1
+                    connection.close()
+                if self._limit is None or self._open < self._limit or self._drop_idle():
+                    self._open += 1
+                    return None
+                until = patience.until("pool") if until is None else until
+                left = patience.left(plan, "pool", until)
+                self._waiting += 1
+                try:
+                    self._changed.wait(left)
+                finally:
+                    self._waiting -= 1
+
+    def _is_fit(self, connection: _Connection) -> bool:
+        expiry = self._expiry
+        if expiry is not None and monotonic() - connection.idle_since > expiry:
+            return False
+        return not connection.is_stale()
+
+    def _drop_idle(self) -> bool:
+        for queue in self._idle.values():
+            if queue:
+                queue.popleft().close()
+                self._open -= 1
+                return True
+        return False
+
+    def add(self, connection: _Connection) -> None:
+        """Fill the room that :meth:`take` reserved."""
+        with self._lock:
+            self._busy[connection] = None
+
+    def give_back(self, connection: _Connection, keep: bool) -> None:
+        """Take a connection back, to be used again or closed."""
+        with self._lock:
+            ours = connection in self._busy
+            if ours:
+                del self._busy[connection]
+                if keep and not self.closed:
+                    connection.reused = True
+                    connection.idle_since = monotonic()
+                    queue = self._idle.get(connection.key)
+                    if queue is None:
+                        queue = self._idle[connection.key] = deque()
+                    queue.append(connection)
+                else:
+                    self._open -= 1
+                    keep = False
+                if self._waiting:
+                    self._changed.notify()
+        if not (ours and keep):
+            connection.close()
+
+    def reserve(self) -> None:
+        """Take room for a connection in the place of one that was just given back."""
+        with self._lock:
+            self._open += 1
+
+    def give_up(self) -> None:
+        """Give back room for which no connection could be made."""
+        with self._lock:
+            self._open -= 1
+            if self._waiting:
+                self._changed.notify()
+
+    def close(self) -> None:
+        with self._lock:
+            self.closed = True
+            idle = [connection for queue in self._idle.values() for connection in queue]
+            busy = list(self._busy)
+            self._idle.clear()
+            self._open -= len(idle)
+            self._changed.notify_all()
+        for connection in idle:
+            connection.close()
+        for connection in busy:
+            # Whoever reads from it closes it; closing it here could hit another file by then.
+            connection.hang_up()
+
+
+_POOLS: "weakref.WeakSet[_Pool]" = weakref.WeakSet()
+
+
+def _watch_forks(pool: _Pool) -> None:
+    if not _POOLS and hasattr(os, "register_at_fork") and not getattr(_watch_forks, "done", False):
+        os.register_at_fork(after_in_child=_after_fork)
+        _watch_forks.done = True  # type: ignore[attr-defined]
+    _POOLS.add(pool)
+
+
+def _after_fork() -> None:
+    for pool in list(_POOLS):
+        pool.leave_to_parent()
+
+
+class Transport:
+    """Sends requests, blocking; safe to share between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._planner = Planner(settings)
+        self._pool = _Pool(settings)
+        self._tls: Optional["ssl.SSLContext"] = None
+        self._tls_lock = threading.Lock()
+        self._stop = threading.Event()
+        self._finalizer = weakref.finalize(self, self._pool.close)
+
+    def __reduce__(self) -> Any:
+        return Transport, (self.settings,)
+
+    def close(self) -> None:
+        """Close all connections; answers that are still being read end with an error."""
+        self._stop.set()
+        self._pool.close()
+
+    def send(self, request: "Request") -> "Response":
+        """Send a request; return when the status and headers of its answer are there.
+
+        Redirects and retries are over by then.  Every failure is one of :mod:`.errors`.
+        """
+        from ._opener import Hop, open_hop
+
+        timeout = request.timeout
+        patience = Patience(self.settings.timeout if timeout is None else Timeout.of(timeout))
+        journey = Journey(self._planner, request)
+        while True:
+            plan, body = journey.plan, journey.body
+            exchange = _Exchange(self, plan, body, patience)
+            started = monotonic()
+            try:
+                response: Response = open_hop(Hop(plan, body, exchange.run))
+            except errors.TransportError as error:
+                log_failure(plan, error, started)
+                if not journey.goes_on_after_failure(error, exchange.answered):
+                    raise
+            else:
+                log_answer(plan, response.status, started)
+                if response.status < 300:
+                    return response
+                try:
+                    if not journey.goes_on_after(response.status, response.headers):
+                        return response
+                except BaseException:
+                    response.close()
+                    raise
+                response.close()
+            if journey.delay:
+                self._pause(journey.delay, plan, patience)
+
+    def _pause(self, seconds: float, plan: Plan, patience: Patience) -> None:
+        until = monotonic() + seconds
+        if patience.deadline is not None and until > patience.deadline:
+            self._stop.wait(patience.left(plan, "total", patience.deadline))
+            patience.run_out(plan, "total")
+        self._stop.wait(seconds)
+
+    # -- connections
+
+    def connection(self, plan: Plan, patience: Patience) -> _Connection:
+        """A connection for the plan's route, idle before or new."""
+        return self._pool.take(plan, patience) or self._filled(plan, patience)
+
+    def fresh_connection(self, plan: Plan, patience: Patience) -> _Connection:
+        """A new connection in the place of one that was just given back."""
+        self._pool.reserve()
+        return self._filled(plan, patience)
+
+    def _filled(self, plan: Plan, patience: Patience) -> _Connection:
+        try:
+            connection = self._connect(plan, patience)
+        except BaseException:
+            self._pool.give_up()
+            raise
+        self._pool.add(connection)
+        return connection
+
+    def give_back(self, connection: _Connection, keep: bool) -> None:
+        self._pool.give_back(connection, keep)
+
+    def _connect(self, plan: Plan, patience: Patience) -> _Connection:
+        route = plan.route
+        until = patience.until("connect")
+        sock: Optional[socket.socket] = None
+        try:
+            sock = _dial(plan, patience, until)
+            if route.proxy_tls is not None:
+                sock = self._secure(sock, route.proxy_tls, plan, patience, until)
+            if route.tunnel is not None:
+                _ask_for_tunnel(sock, plan, patience, until)
+            if route.tls is not None:
+                sock = self._secure(sock, route.tls, plan, patience, until)
+            sock.settimeout(None)
+            return _Connection(sock, route)
+        except BaseException as error:
+            if sock is not None:
+                sock.close()
+            if isinstance(error, socket.timeout) and error.errno is None:
+                patience.run_out(plan, "connect")
+            # UnicodeError is what a name that is too long for DNS ends in.
+            if isinstance(error, (OSError, UnicodeError)) and not isinstance(
+                error, errors.OllamaError
+            ):
+                raise connect_failed(plan, error) from error
+            raise
+
+    def _secure(
+        self,
+        sock: socket.socket,
+        name: str,
+        plan: Plan,
+        patience: Patience,
+        until: Optional[float],
+    ) -> socket.socket:
+        with self._tls_lock:
+            if self._tls is None:
+                from ._tls import make_context
+
+                self._tls = make_context(self.settings)
+        secure = self._tls.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
+        try:
+            secure.settimeout(patience.left(plan, "connect", until))
+            secure.do_handshake()
+        except BaseException:
+            secure.close()
+            raise
+        return secure
+
+
+def _dial(plan: Plan, patience: Patience, until: Optional[float]) -> socket.socket:
+    """Connect to the first address of the route's host that answers."""
+    route = plan.route
+    addresses: List[Tuple[int, Any]]
+    if route.unix:
+        family = getattr(socket, "AF_UNIX", None)
+        if family is None:
+            raise OSError("this system has no unix sockets")
+        addresses = [(family, route.host)]
+    else:
+        found = socket.getaddrinfo(route.host, route.port, type=socket.SOCK_STREAM)
+        addresses = [(entry[0], entry[4]) for entry in found]
+    failure: Optional[OSError] = None
+    for family, address in addresses:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(patience.left(plan, "connect", until))
+            sock.connect(address)
+            if not route.unix:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return sock
+        except OSError as error:
+            sock.close()
+            if isinstance(error, errors.OllamaError):
+                raise
+            failure = error
+        except BaseException:
+            sock.close()
+            raise
+    raise failure or OSError("the host has no address")
+
+
+def _ask_for_tunnel(
+    sock: socket.socket, plan: Plan, patience: Patience, until: Optional[float]
+) -> None:
+    reader = AnswerReader("CONNECT")
+    try:
+        sock.settimeout(patience.left(plan, "connect", until))
+        sock.sendall(connect_head(plan))
+        while not reader.status:
+            sock.settimeout(patience.left(plan, "connect", until))
+            data = sock.recv(RECEIVE_SIZE)
+            if data:
+                reader.feed(data)
+            else:
+                reader.end()
+        if reader.status >= 300:
+            raise proxy_refused(plan, reader.status, reader.reason)
+        if reader.surplus:
+            raise Malformed("it sent bytes of its own after it opened the way")
+    except (CutShort, Malformed) as error:
+        raise proxy_failed(plan, error) from error
+
+
+def _poll(sock: socket.socket, write: bool) -> Callable[[Optional[float]], bool]:
+    """A function that waits some seconds for bytes (or also for room to write): whether bytes are there."""
+    if hasattr(select, "poll"):
+        poller = select.poll()
+        poller.register(sock, select.POLLIN | (select.POLLOUT if write else 0))
+        poll = poller.poll
+
+        def wait(seconds: Optional[float]) -> bool:
+            events = poll(None if seconds is None else seconds * 1000)
+            return bool(events) and events[0][1] != select.POLLOUT
+
+    else:
+
+        def wait(seconds: Optional[float]) -> bool:
+            return bool(select.select([sock], [sock] if write else [], [], seconds)[0])
+
+    return wait
+
+
+def _would_block(tls: bool) -> Tuple[Type[OSError], ...]:
+    if not tls:
+        return (BlockingIOError,)
+    import ssl
+
+    return BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError
+
+
+class _Exchange:
+    """One request on one connection, up to the head of its answer.
+
+    ``answered`` says whether any byte of the answer came.
+    """
+
+    __slots__ = ("_body", "_patience", "_plan", "_transport", "answered")
+
+    def __init__(self, transport: Transport, plan: Plan, body: Body, patience: Patience) -> None:
+        self._transport = transport
+        self._plan = plan
+        self._body = body
+        self._patience = patience
+        self.answered = False
+
+    def run(self) -> "Response":
+        transport, plan, patience = self._transport, self._plan, self._patience
+        connection = transport.connection(plan, patience)
+        while True:
+            reader = AnswerReader(plan.method, transport.settings.max_head_size)
+            kind = "write"
+            try:
+                first, failure = self._send(connection, reader)
+                kind = "read"
+                try:
+                    while not reader.status:
+                        connection.set_timeout(patience.reading(plan))
+                        data = connection.sock.recv(RECEIVE_SIZE)
+                        if data:
+                            first = reader.feed(data)
+                        else:
+                            reader.end()
+                except (OSError, CutShort) as error:
+                    # What broke first says more, unless the server began to say why.
+                    raise error if reader.started or failure is None else failure
+                if failure is not None:
+                    reader.keep_alive = False
+                return Response(transport, connection, plan, patience, reader, first)
+            except (OSError, CutShort, Malformed) as error:
+                transport.give_back(connection, keep=False)
+                self.answered = reader.started
+                if isinstance(error, errors.OllamaError):
+                    raise
+                if isinstance(error, socket.timeout) and error.errno is None:
+                    patience.run_out(plan, kind)
+                # A server may close an idle connection at the very moment at which it is used.
+                if not connection.reused or reader.started or isinstance(error, Malformed):
+                    raise broken(plan, error, reader.started) from error
+            except BaseException:
+                transport.give_back(connection, keep=False)
+                raise
+            connection = transport.fresh_connection(plan, patience)
+
+    def _send(
+        self, connection: _Connection, reader: AnswerReader
+    ) -> Tuple[bytes, Optional[OSError]]:
+        """Send head and body, unless the answer comes before their end.
+
+        Then the first bytes of the answer's body come back; else what broke the sending, if anything.
+        """
+        plan, body, patience = self._plan, self._body, self._patience
+        try:
+            if body is None or (isinstance(body, bytes) and len(body) <= SMALL_BODY):
+                connection.set_timeout(patience.left(plan, "write", patience.until("write")))
+                connection.sock.sendall(plan.message(body))
+                return b"", None
+            if isinstance(body, bytes):
+                return self._send_pieces(connection, reader, plan.head(len(body)), iter((body,)))
+            with closing(_pieces(body)) as pieces:
+                return self._send_pieces(connection, reader, plan.head(body.length), pieces)
+        except ConnectionError as error:
+            # A server that refuses a request may close before it has read it; the answer is there.
+            return b"", error
+
+    def _send_pieces(
+        self,
+        connection: _Connection,
+        reader: AnswerReader,
+        head: bytes,
+        pieces: "Iterator[Union[bytes, memoryview]]",
+    ) -> Tuple[bytes, Optional[OSError]]:
+        plan, patience = self._plan, self._patience
+        connection.set_timeout(0)
+        send = connection.sock.send
+        blocked = _would_block(connection.tls)
+        wait = _poll(connection.sock, write=True)
+        until = patience.until("write")
+        for piece in chain((head,), pieces):
+            view = memoryview(piece)
+            while view:
+                try:
+                    view = view[send(view) :]
+                except blocked:
+                    can_read = wait(patience.left(plan, "write", until))
+                    if can_read:
+                        first = self._read_early(connection, reader, blocked)
+                        if reader.status:
+                            reader.keep_alive = False
+                            return first, None
+                else:
+                    until = patience.until("write")
+        return b"", None
+
+    def _read_early(
+        self, connection: _Connection, reader: AnswerReader, blocked: Tuple[Type[OSError], ...]
+    ) -> bytes:
+        try:
+            data = connection.sock.recv(RECEIVE_SIZE)
+        except blocked:
+            return b""
+        if data:
+            return reader.feed(data)
+        reader.end()
+        return b""
+
+
+def _pieces(upload: "Upload") -> Iterator[memoryview]:
+    left = upload.length
+    view = memoryview(bytearray(min(left, PIECE_SIZE)))
+    try:
+        with upload.open() as file:
+            while left:
+                count = file.readinto(view[: min(left, PIECE_SIZE)])  # type: ignore[attr-defined]
+                if not count:
+                    raise errors.RequestError(f"the file to upload is {left} bytes too short")
+                left -= count
+                yield view[:count]
+    except OSError as error:
+        raise errors.RequestError(f"the file to upload cannot be read: {error}") from error
+
+
+class Response:
+    """An answer whose head is there, and whose body can be read.
+
+    ``ended_by_close`` says that only the end of the connection marks the body's end, ``closed`` that
+    the caller hung up before it, ``proxy`` names the proxy that it came through.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_first",
+        "_lock",
+        "_patience",
+        "_plan",
+        "_reader",
+        "_transport",
+        "closed",
+        "ended_by_close",
+        "headers",
+        "reason",
+        "status",
+    )
+
+    def __init__(
+        self,
+        transport: Transport,
+        connection: _Connection,
+        plan: Plan,
+        patience: Patience,
+        reader: AnswerReader,
+        first: bytes,
+    ) -> None:
+        self.status = reader.status
+        self.reason = reader.reason
+        self.headers = reader.headers
+        self.ended_by_close = reader.ended_by_close
+        self.closed = False
+        self._plan = plan
+        self._first = first
+        self._transport = transport
+        self._patience = patience
+        self._reader = reader
+        self._connection: Optional[_Connection] = connection
+        # Whoever holds it may be waiting in the socket.
+        self._lock = threading.Lock()
+        if reader.done:
+            self._connection = None
+            transport.give_back(connection, reader.keep_alive)
+
+    @property
+    def url(self) -> str:
+        """The URL that answered, after redirects, without credentials."""
+        return self._plan.text
+
+    @property
+    def proxy(self) -> Optional[str]:
+        """The proxy that the answer came through, or None."""
+        proxy = self._plan.route.proxy
+        return None if proxy is None else str(proxy)
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status} of {self._plan.method} {self._plan.text}>"
+
+    def receive(self) -> bytes:
+        """The next bytes of the body as they come; ``b""`` at its end, which is checked.
+
+        Raises ``IncompleteError`` if the connection ends before the body does, and
+        ``ConnectionLostError`` after :meth:`close`.
+        """
+        first = self._first
+        if first:
+            self._first = b""
+            return first
+        connection = self._connection
+        if connection is None:
+            if self.closed:
+                raise closed(self._plan)
+            return b""
+        plan, patience, reader = self._plan, self._patience, self._reader
+        body = b""
+        try:
+            with self._lock:
+                if connection.inherited:
+                    raise OSError("it belongs to the process that this one was forked from")
+                if reader.fault is not None:
+                    raise reader.fault
+                while not body and not reader.done:
+                    connection.set_timeout(patience.reading(plan))
+                    data = connection.sock.recv(RECEIVE_SIZE)
+                    if data:
+                        body = reader.feed(data)
+                    elif self.closed:
+                        raise closed(plan)
+                    else:
+                        reader.end()
+        except (OSError, CutShort, Malformed) as error:
+            self._drop()
+            if self.closed:
+                raise closed(plan) from None
+            if isinstance(error, errors.OllamaError):
+                raise
+            if isinstance(error, socket.timeout) and error.errno is None:
+                patience.run_out(plan, "read")
+            raise broken(plan, error, True) from error
+        except BaseException:
+            self._drop()
+            raise
+        if reader.done:
+            self._connection = None
+            self._transport.give_back(connection, reader.keep_alive)
+        return body
+
+    def read(self, limit: Optional[int] = None) -> bytes:
+        """All the rest of the body.
+
+        ``limit`` is a security limit: ``ProtocolError`` if the body has more bytes.
+        """
+        first = self._first
+        if self._connection is None and not self.closed and (limit is None or len(first) <= limit):
+            self._first = b""
+            return first
+        length = self._reader.length
+        if limit is not None and length is not None and length > limit:
+            self.close()
+            raise too_large(self._plan, limit)
+        pieces: List[bytes] = []
+        size = 0
+        while True:
+            piece = self.receive()
+            if not piece:
+                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            size += len(piece)
+            if limit is not None and size > limit:
+                self.close()
+                raise too_large(self._plan, limit)
+            pieces.append(piece)
+
+    def close(self) -> None:
+        """Hang up, unless the body was read to its end; never raises.
+
+        May be called twice, and from another thread: what waits in :meth:`receive` wakes up.
+        """
+        connection = self._connection
+        if connection is None:
+            return
+        self.closed = True
+        connection.hang_up()
+        # A thread in receive() closes the socket itself when it wakes up.
+        if self._lock.acquire(False):
+            try:
+                self._drop()
+            finally:
+                self._lock.release()
+
+    def _drop(self) -> None:
+        connection = self._connection
+        self._connection = None
+        self._first = b""
+        if connection is not None:
+            self._transport.give_back(connection, keep=False)
+
+    def __enter__(self) -> "Response":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()

@@ -1,0 +1,43 @@
+"""The TLS context that a client's settings ask for."""
+
+import ssl
+
+from . import errors
+from ._settings import Settings
+
+__all__ = ["make_context"]
+
+
+def make_context(settings: Settings) -> ssl.SSLContext:
+    """Make a context from ``verify`` and ``cert``; ``RequestError`` if one of their files is no good."""
+    verify = settings.verify
+    if isinstance(verify, ssl.SSLContext):
+        context = verify
+    else:
+        context = _context_for(verify)
+        context.set_alpn_protocols(["http/1.1"])
+    if settings.cert is not None:
+        certificate, key, password = settings.cert
+        try:
+            context.load_cert_chain(certificate, key, password)
+        except OSError as error:
+            raise errors.RequestError(f"cert={certificate!r} cannot be used: {error}") from error
+    return context
+
+
+def _context_for(verify: object) -> ssl.SSLContext:
+    if isinstance(verify, bool):
+        context = ssl.create_default_context()
+        if not verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+    from os.path import isdir
+
+    assert isinstance(verify, (str, bytes))
+    try:
+        if isdir(verify):
+            return ssl.create_default_context(capath=verify)
+        return ssl.create_default_context(cafile=verify)
+    except OSError as error:
+        raise errors.RequestError(f"verify={verify!r} cannot be used: {error}") from error

@@ -1,0 +1,44 @@
+"""``python -m ollamalite.mock``: run a mock server until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+from typing import List, Optional
+
+from ._server import is_loopback, serve
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m ollamalite.mock", description="Run a mock Ollama server."
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address or unix:///path to listen on")
+    parser.add_argument("--port", type=int, default=11434, help="port, 0 for any free one")
+    parser.add_argument(
+        "--delay", type=float, default=0.02, help="seconds before each piece of a stream"
+    )
+    parser.add_argument(
+        "--cloud", action="store_true", help="have the routes of the cloud host as well"
+    )
+    chosen = parser.parse_args(arguments)
+    server = serve(host=chosen.host, port=chosen.port, delay=chosen.delay, cloud=chosen.cloud)
+    try:
+        server.start()
+    except (OSError, OverflowError) as error:
+        print(f"cannot listen on {chosen.host}, port {chosen.port}: {error}", file=sys.stderr)
+        return 1
+    with_others = "" if is_loopback(chosen.host) else ", reachable from other machines"
+    print(f"mock Ollama on {server.url}{with_others} (Ctrl-C stops it)", flush=True)
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        server.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

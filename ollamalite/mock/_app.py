@@ -1,0 +1,246 @@
+"""One mock server without its sockets: settings, state, and the way from a request to an answer."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Any, Callable, Deque, Dict, Iterable, List, Mapping, Optional, Tuple, Union
+
+from .._generated.description import ROUTES, TYPES
+from . import _gateway, _gotypes, _names
+from ._gateway import Match, Place, Route, Router
+from ._gotypes import BodyFault as JSONFault
+from ._govalues import timestamp
+from ._library import installed, library_model, pullable
+from ._mind import Answer
+from ._reply import (
+    BARE_JSON,
+    NDJSON,
+    Failure,
+    Reply,
+    Response,
+    Stream,
+    failure_reply,
+    json_reply,
+)
+from ._store import Model, Store
+from ._wire import Body, Head
+
+
+class Recorded:
+    """A request as it came: for assertions of tests.
+
+    ``headers`` are pairs in order; ``body`` holds its first MiB; ``outcome`` is None while the
+    answer is under way, then ``"sent"`` or ``"hung up"``.
+    """
+
+    def __init__(self, head: Head, place: Place) -> None:
+        self.method = head.method
+        self.target = head.target
+        self.path = place.path
+        self.headers = head.headers
+        self.body = b""
+        self.outcome: Optional[str] = None
+        self._over = threading.Event()
+
+    def header(self, name: str, default: Optional[str] = None) -> Optional[str]:
+        """The first value of a header, whatever its case."""
+        for key, value in self.headers:
+            if key.lower() == name.lower():
+                return value
+        return default
+
+    def json(self) -> Any:
+        """The body as JSON."""
+        import json
+
+        return json.loads(self.body)
+
+    def wait(self, timeout: float = 5.0) -> str:
+        """Wait until the answer is over: ``"sent"`` or ``"hung up"``. Raises TimeoutError."""
+        if not self._over.wait(timeout):
+            raise TimeoutError(f"{self.method} {self.target} is still under way")
+        return str(self.outcome)
+
+    def over(self, outcome: str) -> None:
+        self.outcome = outcome
+        self._over.set()
+
+    def keep(self, data: bytes) -> None:
+        """Note a part of the body."""
+        room = (1 << 20) - len(self.body)
+        if room > 0:
+            self.body += data[:room]
+
+    def __repr__(self) -> str:
+        return f"<{self.method} {self.target} {self.outcome or 'under way'}>"
+
+
+class Call:
+    """One request on its way through a handler."""
+
+    def __init__(
+        self,
+        app: App,
+        match: Match,
+        place: Place,
+        head: Head,
+        body: Body,
+        recorded: Recorded,
+        pause: Callable[[float], None],
+    ) -> None:
+        assert match.route is not None
+        self.app = app
+        self.route: Route = match.route
+        self.params = match.params
+        self.place = place
+        self.head = head
+        self.pause = pause
+        self._body = body
+        self._recorded = recorded
+
+    def data(self) -> Tuple[bytes, Optional[str]]:
+        """The whole body, and what was wrong with it."""
+        data, fault = self._body.whole(self.app.body_limit)
+        self._recorded.keep(data)
+        return data, None if fault is None else str(fault)
+
+    def upload(self) -> Iterable[bytes]:
+        """The body piece by piece. Raises `ollamalite.mock._wire.BodyFault`."""
+        for data in self._body.chunks():
+            self._recorded.keep(data)
+            yield data
+
+    def fields(self) -> Dict[str, Any]:
+        """The body as the request type of the route. Raises `Failure` with status 400."""
+        data, fault = self.data()
+        try:
+            return _gotypes.decode(TYPES, self.route.request or "", data)
+        except JSONFault as error:
+            text = str(error)
+            if fault is not None and text in ("missing request body", "unexpected EOF"):
+                text = fault
+            raise Failure(400, text) from None
+
+
+Handler = Callable[[Call], Response]
+
+
+class App:
+    """Settings and state of one server; see `ollamalite.mock.serve` for the parameters."""
+
+    def __init__(
+        self,
+        *,
+        models: Optional[Iterable[Union[str, Model]]],
+        registry: Optional[Iterable[Union[str, Model]]],
+        delay: float,
+        cloud: bool,
+        cloud_disabled: bool,
+        signed_in: bool,
+        any_host: bool,
+        version: str,
+        utc_offset: int,
+        body_limit: int,
+        blob_limit: int,
+        record_limit: int,
+    ) -> None:
+        from ._handlers import HANDLERS
+
+        self.delay = delay
+        self.cloud_disabled = cloud_disabled
+        self.signed_in = signed_in
+        self.any_host = any_host
+        self.version = version
+        self.utc_offset = utc_offset
+        self.body_limit = body_limit
+        self.store = Store(_models(models, installed), blob_limit)
+        self.registry = {model.name.key: model for model in _models(registry, pullable)}
+        self.registry_lock = threading.Lock()
+        self.answers: Deque[Answer] = deque()
+        self.recorded: Deque[Recorded] = deque(maxlen=record_limit)
+        self._router = Router(ROUTES, cloud)
+        self._handlers: Mapping[str, Handler] = HANDLERS
+
+    def respond(
+        self, head: Head, place: Place, body: Body, pause: Callable[[float], None]
+    ) -> Tuple[Response, Recorded]:
+        """Answer a request. A stream that is given back must be closed by the caller."""
+        recorded = Recorded(head, place)
+        self.recorded.append(recorded)
+        unclean = _gateway.redirect(self._router, head.method, place)
+        if unclean is not None:
+            return unclean, recorded
+        match = self._router.match(head.method, place.path)
+        refused = _gateway.refuse(head, place, self.any_host, match.allow)
+        if refused is not None:
+            return refused, recorded
+        response = self._dispatch(match, head, place, body, recorded, pause)
+        extra = _gateway.cors_headers(head, place)
+        if extra:
+            response = response._replace(headers=[*response.headers, *extra])
+        return response, recorded
+
+    def _dispatch(
+        self,
+        match: Match,
+        head: Head,
+        place: Place,
+        body: Body,
+        recorded: Recorded,
+        pause: Callable[[float], None],
+    ) -> Response:
+        if match.route is None:
+            return _gateway.not_allowed(match.allow) if match.allow else _gateway.NOT_FOUND
+        call = Call(self, match, place, head, body, recorded, pause)
+        handler = self._handlers.get(match.route.operation, _example)
+        try:
+            return handler(call)
+        except Failure as failure:
+            return failure_reply(failure)
+
+    def next_answer(self) -> Optional[Answer]:
+        """What a test has put down for the next generation."""
+        try:
+            return self.answers.popleft()
+        except IndexError:
+            return None
+
+    def time(self, nanoseconds: int) -> str:
+        """A time in the zone of the server."""
+        return timestamp(nanoseconds, self.utc_offset)
+
+
+def _models(
+    given: Optional[Iterable[Union[str, Model]]], default: Callable[[], List[Model]]
+) -> List[Model]:
+    if given is None:
+        return default()
+    models: List[Model] = []
+    for model in given:
+        if isinstance(model, str):
+            name = _names.parse(model)
+            if not name.valid:
+                raise ValueError(f"not a model name: {model!r}")
+            model = library_model(name.short)
+        models.append(model)
+    return models
+
+
+def _example(call: Call) -> Response:
+    """An operation of the description that has no handler: its request is checked, its example
+    is the answer."""
+    route = call.route
+    fields: Dict[str, Any] = {}
+    if route.request:
+        fields = call.fields()
+    if route.stream is not None and fields.get("stream", route.stream):
+        from ._gojson import encode
+
+        return Stream(iter([encode(route.example) + b"\n"]), NDJSON)
+    if route.content_type is None:
+        return Reply(route.status)
+    if route.content_type == BARE_JSON:
+        return json_reply(route.example, route.status)
+    text = route.example if isinstance(route.example, str) else ""
+    return Reply(route.status, text.encode(), route.content_type + "; charset=utf-8")

@@ -1,0 +1,379 @@
+"""A request body held against the description, with the mismatches told as Go tells them.
+
+The description says which fields a request has and of which JSON type; Go's decoder says what
+happens when a body does not fit. Where the server's own type differs from what the description
+can say (durations, images, raw JSON), the tables here name the difference.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
+
+from ._gojson import NoBody, Number, Object, SyntaxFault, plain, scan
+from ._govalues import ValueFault, base64_bytes, duration
+
+Types = Mapping[str, Mapping[str, Any]]
+
+# The component names of the description are those of the Python package; the texts show Go's.
+_GO_NAMES = {
+    "Message.ToolCall": "ToolCall",
+    "Message.ToolCall.Function": "ToolCallFunction",
+    "Tool.Function.Parameters.Property": "ToolProperty",
+    "EmbeddingsRequest": "EmbeddingRequest",
+}
+
+_DURATION = "duration"
+_THINK = "think"
+_RAW = "raw"
+_IMAGE = "image"
+_ARGUMENTS = "arguments"
+_MAP = "object"
+
+# Fields whose Go type decides differently from their JSON type.
+_GO_FIELDS: Dict[str, Any] = {
+    "keep_alive": _DURATION,
+    "think": _THINK,
+    "format": _RAW,
+    "options": _MAP,
+    "images": [_IMAGE],
+    "ChatRequest.tools": ["Tool"],
+    "Message.ToolCall.Function.arguments": _ARGUMENTS,
+    "Tool.items": "any",
+    "Tool.Function.Parameters.items": "any",
+    "Tool.Function.Parameters.$defs": "any",
+    "Tool.Function.Parameters.properties": {"+": "Tool.Function.Parameters.Property"},
+    "Tool.Function.Parameters.Property.properties": {"+": "Tool.Function.Parameters.Property"},
+    "Tool.Function.Parameters.Property.items": "any",
+    "EmbedRequest.input": "any",
+    "CreateRequest.license": "any",
+    "CreateRequest.parameters": _MAP,
+    "CreateRequest.info": _MAP,
+}
+
+# Fields that are described for older servers only: this one ignores them, whatever they hold.
+_GONE = {"GenerateRequest": {"width", "height", "steps"}}
+
+# Types that decode themselves: their first mismatch ends the decoding at once.
+_SELF_DECODING = {"Message"}
+
+_SCALARS = {
+    "string": "string",
+    "integer": "int",
+    "number": "float64",
+    "float32": "float32",
+    "boolean": "bool",
+    "object": "map[string]interface {}",
+    "any": "interface {}",
+    _IMAGE: "api.ImageData",
+}
+
+_INTEGER = re.compile(r"-?[0-9]+\Z")
+_OBJECT_EXPECTED = "Value looks like object, but can't find closing '}' symbol"
+THINK_LEVELS = ("high", "medium", "low", "max")
+
+
+class BodyFault(ValueError):
+    """The body cannot be used; the text is what the server answers with status 400."""
+
+
+class Raw(NamedTuple):
+    """A field that the server keeps as the bytes that came."""
+
+    text: str
+    node: Any
+
+
+class _Mismatch(Exception):
+    def __init__(self, found: str, wanted: str) -> None:
+        self.found = found
+        self.wanted = wanted
+        self.struct = ""
+        self.field = ""
+
+    def __str__(self) -> str:
+        place = "value"
+        if self.struct or self.field:
+            place = f"struct field {self.struct}.{self.field}"
+        return f"json: cannot unmarshal {self.found} into Go {place} of type {self.wanted}"
+
+
+class _Skip:
+    pass
+
+
+_SKIP = _Skip()
+
+
+def decode(types: Types, component: str, body: bytes) -> Dict[str, Any]:
+    """The fields of ``component`` in ``body``, by their names in the description.
+
+    Unknown fields are dropped, ``null`` counts as absent. Raises `BodyFault`.
+    """
+    text = body.decode("latin-1")
+    try:
+        node = scan(text)
+    except NoBody:
+        raise BodyFault("missing request body") from None
+    except SyntaxFault as fault:
+        raise BodyFault(str(fault)) from None
+    if node is None:
+        return {}
+    decoder = _Decoder(types, text)
+    fields: Dict[str, Any] = {}
+    try:
+        decoder.struct(component, node, fields)
+        if decoder.fault is not None:
+            raise decoder.fault
+    except (_Mismatch, ValueFault) as fault:
+        raise BodyFault(str(fault)) from None
+    return fields
+
+
+class _Decoder:
+    def __init__(self, types: Types, text: str) -> None:
+        self.types = types
+        self.text = text
+        self.fault: Optional[Exception] = None
+        self.struct_name = ""
+        self.path: List[str] = []
+
+    def save(self, fault: Exception) -> _Skip:
+        """Go goes on after a mismatch and reports the first one at the end."""
+        if self.fault is None:
+            self.fault = self.placed(fault)
+        return _SKIP
+
+    def placed(self, fault: Exception) -> Exception:
+        if isinstance(fault, _Mismatch) and self.struct_name:
+            fault.struct = self.struct_name
+            fault.field = ".".join(self.path + ([fault.field] if fault.field else []))
+        return fault
+
+    def struct(self, component: str, node: Any, into: Dict[str, Any]) -> Union[_Skip, None]:
+        if type(node) is not Object:
+            return self.save(_Mismatch(_kind(node), "api." + go_name(component)))
+        fields = self.types[component]
+        gone = _GONE.get(component, ())
+        folded = {name.lower(): name for name in fields}
+        outer = self.struct_name
+        for member in node:
+            name = member.key if member.key in fields else folded.get(member.key.lower())
+            if name is None or name in gone:
+                continue
+            spec = _GO_FIELDS.get(f"{component}.{name}", _GO_FIELDS.get(name, fields[name]))
+            if member.value is None:
+                if not isinstance(spec, str) or spec not in ("string", "boolean", "integer"):
+                    into.pop(name, None)
+                continue
+            self.struct_name = go_name(component)
+            self.path.append(name)
+            if spec == _RAW:
+                raw = self.text[member.start : member.end].encode("latin-1")
+                into[name] = Raw(raw.decode("utf-8", "replace"), member.value)
+            else:
+                value = self.value(spec, member.value)
+                if value is not _SKIP:
+                    into[name] = value
+            self.path.pop()
+            self.struct_name = outer
+        return None
+
+    def value(self, spec: Any, node: Any) -> Any:
+        if isinstance(spec, tuple):
+            spec = _alternative(spec, node)
+        if isinstance(spec, str):
+            reader = _READERS.get(spec)
+            if reader is not None:
+                return reader(self, node)
+            return self.component(spec, node)
+        if isinstance(spec, list):
+            return self.items(spec[0], node)
+        if "+" in spec:
+            return self.ordered_map(spec["+"], node)
+        return self.map(spec["*"], node)
+
+    def component(self, name: str, node: Any) -> Any:
+        into: Dict[str, Any] = {}
+        if name not in _SELF_DECODING:
+            return into if self.struct(name, node, into) is None else _SKIP
+        inner = _Decoder(self.types, self.text)
+        inner.struct(name, node, into)
+        if inner.fault is not None:
+            raise self.placed(inner.fault)
+        if name == "Message":
+            into["role"] = into.get("role", "").lower()
+        return into
+
+    def items(self, spec: Any, node: Any) -> Any:
+        if type(node) is not list:
+            return self.save(_Mismatch(_kind(node), go_type([spec])))
+        result: List[Any] = []
+        for item in node:
+            value = _zero(spec) if item is None else self.value(spec, item)
+            result.append(_zero(spec) if value is _SKIP else value)
+        return result
+
+    def map(self, spec: Any, node: Any) -> Any:
+        if type(node) is not Object:
+            return self.save(_Mismatch(_kind(node), go_type({"*": spec})))
+        result: Dict[str, Any] = {}
+        for member in node:
+            value = _zero(spec) if member.value is None else self.value(spec, member.value)
+            if value is not _SKIP:
+                result[member.key] = value
+        return result
+
+    def ordered_map(self, spec: Any, node: Any) -> Any:
+        if type(node) is not Object:
+            raise ValueFault(_OBJECT_EXPECTED)
+        result: Dict[str, Any] = {}
+        for member in node:
+            inner = _Decoder(self.types, self.text)
+            value = _zero(spec) if member.value is None else inner.value(spec, member.value)
+            if inner.fault is not None:
+                raise self.placed(inner.fault)
+            result[member.key] = value
+        return result
+
+    def string(self, node: Any) -> Any:
+        return node if type(node) is str else self.save(_Mismatch(_kind(node), "string"))
+
+    def boolean(self, node: Any) -> Any:
+        return node if type(node) is bool else self.save(_Mismatch(_kind(node), "bool"))
+
+    def integer(self, node: Any) -> Any:
+        if type(node) is not Number:
+            return self.save(_Mismatch(_kind(node), "int"))
+        if not _INTEGER.match(node) or not -(2**63) <= int(node) < 2**63:
+            return self.save(_Mismatch(f"number {node}", "int"))
+        return int(node)
+
+    def number(self, node: Any) -> Any:
+        if type(node) is not Number:
+            return self.save(_Mismatch(_kind(node), "float64"))
+        value = float(node)
+        if value in (float("inf"), float("-inf")):
+            return self.save(_Mismatch(f"number {node}", "float64"))
+        return plain(node)
+
+    def object(self, node: Any) -> Any:
+        if type(node) is not Object:
+            return self.save(_Mismatch(_kind(node), _SCALARS[_MAP]))
+        return plain(node)
+
+    def any(self, node: Any) -> Any:
+        return plain(node)
+
+    def image(self, node: Any) -> Any:
+        if type(node) is not str:
+            return self.save(_Mismatch(_kind(node), _SCALARS[_IMAGE]))
+        try:
+            return base64_bytes(node)
+        except ValueFault as fault:
+            return self.save(fault)
+
+    def arguments(self, node: Any) -> Any:
+        if type(node) is not Object:
+            raise ValueFault(_OBJECT_EXPECTED)
+        return plain(node)
+
+    def duration(self, node: Any) -> Any:
+        if type(node) is Number or type(node) is str:
+            return duration(node)
+        go = {"array": "[]interface {}", "object": "map[string]interface {}"}
+        kind = _kind(node)
+        raise ValueFault(f"Unsupported type: '{go.get(kind, kind)}'")
+
+    def think(self, node: Any) -> Any:
+        if type(node) is bool:
+            return node
+        levels = '"high", "medium", "low", "max", true, or false'
+        if type(node) is not str:
+            raise ValueFault(f"think must be a boolean or string ({levels})")
+        if node not in THINK_LEVELS:
+            raise ValueFault(f'invalid think value: "{node}" (must be {levels})')
+        return node
+
+
+_READERS: Dict[str, Any] = {
+    "string": _Decoder.string,
+    "boolean": _Decoder.boolean,
+    "integer": _Decoder.integer,
+    "number": _Decoder.number,
+    "float32": _Decoder.number,
+    "object": _Decoder.object,
+    "any": _Decoder.any,
+    _IMAGE: _Decoder.image,
+    _ARGUMENTS: _Decoder.arguments,
+    _DURATION: _Decoder.duration,
+    _THINK: _Decoder.think,
+}
+
+
+def go_name(component: str) -> str:
+    """The name of a component's type in the server's texts, without its package."""
+    return _GO_NAMES.get(component) or component.replace(".", "")
+
+
+def go_type(spec: Any) -> str:
+    """A type of the description as Go prints it."""
+    if isinstance(spec, list):
+        inner = go_type(spec[0])
+        return "api.Tools" if inner == "api.Tool" else "[]" + inner
+    if isinstance(spec, dict):
+        return "map[string]" + go_type(next(iter(spec.values())))
+    if isinstance(spec, tuple):
+        return go_type(spec[-1])
+    return _SCALARS.get(spec) or "api." + go_name(spec)
+
+
+def _alternative(spec: Tuple[Any, ...], node: Any) -> Any:
+    """The member of a union that takes this kind of value, else the last one."""
+    kind = _kind(node)
+    fitting: List[Any] = []
+    for option in spec:
+        if isinstance(option, list):
+            accepts = "array"
+        elif isinstance(option, dict):
+            accepts = "object"
+        else:
+            accepts = _ACCEPTS.get(option, "object")
+        if accepts in (kind, "any"):
+            fitting.append(option)
+    if len(fitting) > 1:
+        return "any"
+    return fitting[0] if fitting else spec[-1]
+
+
+_ACCEPTS = {
+    "string": "string",
+    "integer": "number",
+    "number": "number",
+    "float32": "number",
+    "boolean": "bool",
+    "any": "any",
+}
+
+
+def _kind(node: Any) -> str:
+    """The word that Go's texts have for the kind of a JSON value."""
+    kind = type(node)
+    if kind is Object:
+        return "object"
+    if kind is list:
+        return "array"
+    if kind is Number:
+        return "number"
+    return "bool" if kind is bool else "string"
+
+
+def _zero(spec: Any) -> Any:
+    if isinstance(spec, str):
+        zero = {"string": "", "integer": 0, "number": 0, "float32": 0, "boolean": False}
+        if spec == _IMAGE:
+            return b""
+        if spec == "Message":
+            return {"role": ""}
+        return zero.get(spec) if spec in zero or spec == "any" else {}
+    return None

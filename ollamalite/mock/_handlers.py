@@ -1,0 +1,40 @@
+"""Which function answers which operation of the description."""
+
+from __future__ import annotations
+
+from typing import Dict
+
+from . import _account, _embedding, _generation, _management, _system_one, _transfer
+from ._app import Handler
+
+HANDLERS: Dict[str, Handler] = {
+    "ping": _account.ping,
+    "head_root": _account.ping,
+    "version": _account.version,
+    "head_version": _account.version,
+    "status": _account.status,
+    "generate": _generation.generate,
+    "chat": _generation.chat,
+    "embed": _embedding.embed,
+    "embeddings": _embedding.embeddings,
+    "list": _management.tags,
+    "head_tags": _management.tags,
+    "ps": _management.ps,
+    "show": _management.show,
+    "copy": _management.copy,
+    "delete": _management.delete,
+    "create": _transfer.create,
+    "pull": _transfer.pull,
+    "push": _transfer.push,
+    "blob_exists": _transfer.blob_exists,
+    "create_blob": _transfer.create_blob,
+    "me": _account.me,
+    "signout": _account.signout,
+    "signout_by_key": _account.signout,
+    "model_recommendations": _account.model_recommendations,
+    "experimental_web_search": _account.experimental_web_search,
+    "experimental_web_fetch": _account.experimental_web_fetch,
+    "web_search": _account.web_search,
+    "web_fetch": _account.web_fetch,
+    "systemone": _system_one.systemone,
+}

@@ -1,0 +1,336 @@
+"""Records: JSON objects with attributes, as the models of the ``ollama`` package read and write."""
+
+import copy
+import dataclasses
+import datetime
+import inspect
+import json
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import ollamalite
+from ollamalite import ChatResponse, ListResponse, Message, Options, ShowResponse, Tool
+from ollamalite._generated.codec import DECODERS
+from ollamalite._generated.models import __all__ as MODEL_NAMES
+
+MODELS = [
+    model
+    for model in (getattr(ollamalite, name) for name in MODEL_NAMES)
+    if hasattr(model, "model_fields")
+]
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def test_a_field_reads_as_attribute_and_as_item():
+    message = Message(role="user", content="hi")
+    assert message.content == message["content"] == message.get("content") == "hi"
+
+
+def test_an_absent_field_is_none_as_attribute_and_missing_as_item():
+    message = Message(role="user")
+    assert message.content is None
+    assert message.get("content", "x") is None
+    assert "content" not in message
+    with pytest.raises(KeyError, match="content"):
+        message["content"]
+
+
+def test_a_field_set_to_none_is_there():
+    message = Message(role="user")
+    message.content = None
+    assert "content" in message
+    assert message["content"] is None
+
+
+def test_a_default_that_is_not_none_is_there_without_being_given():
+    assert Tool()["type"] == "function"
+    assert "type" in Tool()
+    assert Tool().model_fields_set == set()
+
+
+def test_an_unknown_member_is_kept_and_read_like_a_field():
+    message = Message(role="user", colour="blue")
+    assert message.colour == message["colour"] == message.get("colour") == "blue"
+    assert message.model_extra == {"colour": "blue"}
+    assert json.loads(json.dumps(message))["colour"] == "blue"
+
+
+def test_an_unknown_member_never_hides_a_method():
+    message = Message(**{"role": "user", "get": 1, "model_dump": 2, "keys": 3})
+    assert message.get("role") == "user"
+    assert message.model_dump()["get"] == 1
+    assert message["keys"] == 3
+
+
+def test_a_name_that_is_nowhere_raises_what_attributes_and_items_raise():
+    message = Message(role="user")
+    with pytest.raises(AttributeError, match="no attribute 'colour'"):
+        _ = message.colour
+    with pytest.raises(KeyError):
+        message["colour"]
+    assert message.get("colour", 7) == 7
+    with pytest.raises(ValueError, match='no field "colour"'):
+        message.colour = 1
+    assert not hasattr(message, "__pydantic_serializer__")
+
+
+def test_a_dictionary_of_a_record_has_all_fields():
+    message = Message(role="user", colour="blue")
+    everything = {
+        "role": "user",
+        "content": None,
+        "thinking": None,
+        "images": None,
+        "tool_calls": None,
+        "tool_name": None,
+        "tool_call_id": None,
+        "colour": "blue",
+    }
+    assert dict(message) == everything
+    assert {**message} == everything
+    assert dict(**message) == everything
+    assert list(message) == list(everything.items())
+    assert list(message.keys()) == list(everything)
+
+
+def test_items_and_values_are_those_of_the_json_object():
+    answer = ShowResponse(model_info={}, modified_at="2026-08-20T09:12:44.118273645Z")
+    assert dict(answer.items()) == json.loads(json.dumps(answer))
+    assert list(answer.values()) == [{}, "2026-08-20T09:12:44.118273645Z"]
+
+
+def test_nested_objects_become_records_on_construction():
+    message = Message(
+        role="assistant", tool_calls=[{"id": "c", "function": {"name": "f", "arguments": {}}}]
+    )
+    assert isinstance(message.tool_calls[0], Message.ToolCall)
+    assert isinstance(message.tool_calls[0].function, Message.ToolCall.Function)
+    assert message["tool_calls"][0]["function"]["name"] == "f"
+
+
+@pytest.mark.parametrize(
+    ("build", "text"),
+    [
+        (lambda: Message(content="x"), "Message.role: required, but not given"),
+        (lambda: Message(role=3), "Message.role: expected a string, got int 3"),
+        (
+            lambda: Message(role="a", tool_calls=[{"function": {"name": 1, "arguments": {}}}]),
+            "Message.tool_calls[0].function.name: expected a string, got int 1",
+        ),
+        (
+            lambda: Message(role="a", tool_calls={"function": {}}),
+            "Message.tool_calls: expected a list, got dict",
+        ),
+        (lambda: Options(stop="word"), "Options.stop: expected a list, got str 'word'"),
+        (lambda: Options(seed=1.5), "Options.seed: expected an integer, got float 1.5"),
+        (lambda: Message.model_validate([]), "Message: expected an object, got list"),
+        (lambda: Message.model_validate_json("{"), "Message: not JSON"),
+    ],
+)
+def test_wrong_input_is_a_value_error_that_names_the_place(build, text):
+    with pytest.raises(ValueError) as caught:
+        build()
+    assert text in str(caught.value)
+    assert isinstance(caught.value, ollamalite.RequestError)
+
+
+def test_numbers_and_truth_values_are_taken_in_the_forms_that_pydantic_takes():
+    options = Options(seed="7", top_k=3.0, temperature="0.5", numa="yes")
+    assert (options.seed, options.top_k, options.temperature, options.numa) == (7, 3, 0.5, True)
+    assert Options(temperature=1).temperature == 1.0
+
+
+def test_renamed_fields_go_by_both_names_and_travel_under_that_of_the_wire():
+    answer = ShowResponse(model_info={"a": 1})
+    assert answer.modelinfo == answer["modelinfo"] == answer["model_info"] == {"a": 1}
+    assert ShowResponse(modelinfo={"a": 1}) == answer
+    assert json.loads(json.dumps(answer)) == {"model_info": {"a": 1}}
+    assert answer.model_dump(exclude_none=True) == {"modelinfo": {"a": 1}}
+    assert answer.model_dump(exclude_none=True, by_alias=True) == {"model_info": {"a": 1}}
+
+
+def test_a_time_reads_as_datetime_and_keeps_its_nanoseconds():
+    text = "2026-08-20T09:12:44.118273645-07:00"
+    model = ListResponse.Model(modified_at=text)
+    zone = datetime.timezone(datetime.timedelta(hours=-7))
+    assert model.modified_at == datetime.datetime(2026, 8, 20, 9, 12, 44, 118273, zone)
+    assert model["modified_at"] == model.modified_at
+    assert json.loads(json.dumps(model)) == {"modified_at": text}
+    assert model.model_dump(mode="json")["modified_at"] == text
+    assert pickle.loads(pickle.dumps(model)).modified_at == model.modified_at
+
+
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "2026-13-01T00:00:00Z", "2026-01-01T00:00:00+99:99"]
+)
+def test_a_time_that_is_none_stays_text(text):
+    assert ListResponse.Model(modified_at=text).modified_at == text
+
+
+@pytest.mark.parametrize(
+    ("size", "binary", "decimal"),
+    [
+        (0, "0B", "0B"),
+        (1023, "1023B", "1.0KB"),
+        (2019393189, "1.9GiB", "2.0GB"),
+        (2**80, "1048576.0EiB", "1208925.8EB"),
+    ],
+)
+def test_a_size_writes_itself_for_people(size, binary, decimal):
+    made = ListResponse.Model(size=size).size
+    assert made == size
+    assert made.human_readable() == binary
+    assert made.human_readable(decimal=True) == decimal
+
+
+def test_a_size_converts_to_other_units():
+    size = ollamalite.ByteSize(2_000_000)
+    assert size.to("MB") == 2.0
+    assert size.to("kbit") == 16_000
+    with pytest.raises(ValueError, match="not a unit of size"):
+        size.to("furlong")
+
+
+def test_lists_of_a_record_are_mutable():
+    message = Message(role="user", images=[])
+    message.images.append(ollamalite.Image(value=b"abc"))
+    assert json.loads(message.model_dump_json(exclude_none=True)) == {
+        "role": "user",
+        "images": ["YWJj"],
+    }
+
+
+def test_records_compare_by_class_and_values():
+    assert Message(role="user") == Message(role="user", content=None)
+    assert Message(role="user") != Message(role="assistant")
+    assert Message(role="user") != {"role": "user"}
+    assert ollamalite.StatusResponse(status="x") != ollamalite.ProgressResponse(status="x")
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(Message(role="user"))
+
+
+def test_a_record_is_true_even_if_it_is_empty():
+    assert Options()
+    assert json.dumps(Options()) == "{}"
+
+
+def test_the_representation_shows_what_was_given():
+    message = Message(role="user", content="hi", colour=1)
+    assert repr(message) == str(message) == "Message(role='user', content='hi', colour=1)"
+    call = Message.ToolCall.Function(name="f", arguments={})
+    assert repr(call) == "Message.ToolCall.Function(name='f', arguments={})"
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_records_survive_pickling_and_copying(protocol):
+    answer = ChatResponse(
+        model="m",
+        message={"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]},
+        x=1,
+    )
+    for twin in (
+        pickle.loads(pickle.dumps(answer, protocol)),
+        copy.copy(answer),
+        copy.deepcopy(answer),
+        answer.copy(),
+        answer.model_copy(deep=True),
+    ):
+        assert type(twin) is ChatResponse
+        assert twin == answer
+        assert isinstance(twin.message.tool_calls[0], Message.ToolCall)
+    deep = answer.model_copy(deep=True, update={"model": "n"})
+    deep.message.content = "changed"
+    assert answer.message.content is None
+    assert deep.model == "n"
+
+
+def test_a_dump_takes_the_options_of_pydantic():
+    message = Message(
+        role="user", content=None, tool_calls=[{"function": {"name": "f", "arguments": {}}}]
+    )
+    assert message.model_dump(exclude_unset=True) == {
+        "role": "user",
+        "content": None,
+        "tool_calls": [{"function": {"name": "f", "arguments": {}}}],
+    }
+    assert "content" not in message.model_dump(exclude_none=True)
+    assert set(message.model_dump(exclude_defaults=True)) == {"role", "tool_calls"}
+    assert (
+        message.model_dump(include={"role"}) == message.dict(include={"role"}) == {"role": "user"}
+    )
+    assert message.model_dump(include={"tool_calls": {"function"}}, exclude={"role": True})
+    assert "role" not in message.model_dump(exclude={"role"})
+    assert type(message.model_dump()["tool_calls"][0]) is dict
+    assert (
+        message.model_dump_json(include={"role"})
+        == message.json(include={"role"})
+        == '{"role":"user"}'
+    )
+    assert message.model_dump_json(include={"role"}, indent=1) == '{\n "role": "user"\n}'
+
+
+def test_unchecked_construction_takes_values_as_they_are():
+    assert Message.model_construct(role=3, modelinfo=1).role == 3
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_the_functions_of_dataclasses_take_records(model):
+    fields = dataclasses.fields(model)
+    assert [field.name for field in fields] == list(model.model_fields)
+    assert dataclasses.is_dataclass(model)
+    record = model.model_construct()
+    assert dataclasses.asdict(record) == {
+        field.name: getattr(record, field.name) for field in fields
+    }
+    names = [p.name for p in inspect.signature(model).parameters.values()]
+    assert names == [*model.model_fields, "unknown"]
+
+
+def test_a_record_can_be_replaced_as_a_dataclass():
+    message = dataclasses.replace(Message(role="user"), content="x")
+    assert (message.role, message.content) == ("user", "x")
+
+
+def test_a_nested_class_has_the_name_of_its_place():
+    assert Message.ToolCall.__name__ == "ToolCall"
+    assert Message.ToolCall.__qualname__ == "Message.ToolCall"
+    assert ListResponse.Model.__module__ == "ollamalite._generated.models"
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=5))
+def test_decoding_and_encoding_loses_nothing(members):
+    for key in ("message", "logprobs", "_debug_info"):
+        members.pop(key, None)
+    wire = {**members, "message": {**members, "role": "x"}}
+    for key in ("tool_calls", "images"):
+        wire["message"].pop(key, None)
+    text = json.dumps(wire)
+    answer = DECODERS[ChatResponse](json.loads(text))
+    assert type(answer) is ChatResponse
+    assert json.dumps(answer) == text
+
+
+def test_json_of_pydantic_models_of_the_caller_holds_records():
+    pydantic = pytest.importorskip("pydantic")
+
+    class Holder(pydantic.BaseModel):
+        options: Options
+        anything: object = None
+
+    holder = Holder(options={"seed": 3}, anything=Message(role="user"))
+    assert type(holder.options) is Options
+    assert holder.model_dump()["options"] == {"seed": 3}
+    assert holder.model_dump()["anything"]["role"] == "user"
+    dumped = json.loads(holder.model_dump_json())
+    assert dumped["options"] == {"seed": 3}
+    assert dumped["anything"]["role"] == "user"
+    with pytest.raises(pydantic.ValidationError, match=r"Options\.seed"):
+        Holder(options={"seed": "x"})
