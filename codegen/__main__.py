@@ -24,7 +24,8 @@ MODULES = {
     "models.py": ("The objects of the API.", models.emit),
     "codec.py": ("Checks for what callers give, and decoders for what servers send.", codec.emit),
     "operations.py": ("The operations of the API.", operations.emit),
-    "functions.py": ("The operations as functions of the package.", operations.emit_functions),
+    "functions.py": ("The operations as functions of the package.", methods.emit_functions),
+    "functions.pyi": ("The operations as functions of the package.", methods.emit_function_types),
     "client_methods.py": ("The methods of both clients.", methods.emit),
     "description.py": ("The description as data, for the mock server.", tables.emit),
 }

@@ -1,12 +1,14 @@
 """``client_methods.py``: the methods of both clients, with real parameters and docstrings."""
 
 import textwrap
-from typing import Iterator, List
+from typing import Iterator, List, Tuple
 
 from .description import Description, Operation, Parameter, Type
 from .operations import response_of
 
 WIDTH = 100
+# Methods with behaviour of their own.
+HAND_WRITTEN = {"create_blob": "(path: StrPath, *, timeout: TimeoutTypes = None) -> str"}
 SCALARS = {
     "string": "str",
     "integer": "int",
@@ -66,19 +68,62 @@ def emit(description: Description) -> str:
     return "\n".join(lines)
 
 
+def emit_functions(description: Description) -> str:
+    """``functions.py``: names of the functions of the package, which share one client."""
+    return "\n".join(
+        ["FUNCTIONS = (", *(f"    {name!r}," for name in _functions(description)), ")", ""]
+    )
+
+
+def _functions(description: Description) -> List[str]:
+    return sorted([op.id for op in description.methods()] + list(HAND_WRITTEN))
+
+
+def emit_function_types(description: Description) -> str:
+    """``functions.pyi``: their types, as the package makes them when they are asked for."""
+    lines = [
+        "from typing import (",
+        "    Any, Callable, Dict, Literal, Mapping, Optional, Sequence, Tuple, Type, Union,",
+        "    overload,",
+        ")",
+        "",
+        "from .._operation import ImageInput, StrPath, TimeoutTypes",
+        "from .._stream import Stream",
+        "from . import models",
+        "",
+        "FUNCTIONS: Tuple[str, ...]",
+        "__all__ = [",
+        *(f"    {name!r}," for name in _functions(description)),
+        "]",
+        "",
+    ]
+    for operation in description.methods():
+        signatures = list(_overloads(operation, "Stream")) or [("", response_of(operation))]
+        for stream, answer in signatures:
+            if operation.stream_property:
+                lines.append("@overload")
+            parameters = _parameters(operation, stream, first="")
+            lines.append(f"def {operation.id}({parameters}) -> {answer}: ...")
+    lines += [f"def {name}{signature}: ..." for name, signature in HAND_WRITTEN.items()]
+    return "\n".join([*lines, ""])
+
+
+def _overloads(operation: Operation, stream: str) -> Iterator[Tuple[str, str]]:
+    """The annotation of the parameter that streams, and the answer that goes with it."""
+    if operation.stream_property:
+        answer = response_of(operation)
+        stream = f"{stream}[{answer}]"
+        yield "Literal[False] = False", answer
+        yield "Literal[True]", stream
+        yield "bool", f"Union[{answer}, {stream}]"
+
+
 def _method(operation: Operation, asynchronous: bool) -> Iterator[str]:
     define = "async def" if asynchronous else "def"
     answer = response_of(operation)
-    if operation.stream_property:
-        stream = f"{'AsyncStream' if asynchronous else 'Stream'}[{answer}]"
-        for literal, result in (
-            ("Literal[False] = False", answer),
-            ("Literal[True]", stream),
-            ("bool", f"Union[{answer}, {stream}]"),
-        ):
-            yield "@overload"
-            yield f"{define} {operation.id}({_parameters(operation, literal)}) -> {result}: ..."
-        answer = f"Union[{answer}, {stream}]"
+    for stream, answer in _overloads(operation, "AsyncStream" if asynchronous else "Stream"):
+        yield "@overload"
+        yield f"{define} {operation.id}({_parameters(operation, stream)}) -> {answer}: ..."
     yield f"{define} {operation.id}({_parameters(operation)}) -> {answer}:"
     yield from ("    " + line if line else "" for line in _docstring(operation, asynchronous))
     yield "    arguments: Dict[str, Any] = {"
@@ -105,8 +150,8 @@ def _sent(parameter: Parameter) -> str:
     return parameter.name
 
 
-def _parameters(operation: Operation, stream: str = "") -> str:
-    parts: List[str] = ["self"]
+def _parameters(operation: Operation, stream: str = "", first: str = "self") -> str:
+    parts: List[str] = [first] if first else []
     keyword_only = False
     for parameter in operation.parameters or ():
         if parameter.keyword_only and not keyword_only:

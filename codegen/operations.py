@@ -5,8 +5,6 @@ from typing import Iterator, Set
 from .codec import nested_records
 from .description import Description, Operation
 
-# Methods with behaviour of their own.
-HAND_WRITTEN = ["create_blob"]
 PYTHON_RESPONSES = ("bool", "str")
 
 
@@ -80,24 +78,3 @@ def _plain(description: Description, operation: Operation) -> Iterator[str]:
                     waiting += nested_records(inner.type)
         if any(p.python == "items" for name in found for p in description.schemas[name].properties):
             yield prop.wire
-
-
-def emit_functions(description: Description) -> str:
-    """``functions.py``: the operations as functions of the package, which share one client."""
-    names = sorted([op.id for op in description.methods()] + HAND_WRITTEN)
-    lines = [
-        "from typing import TYPE_CHECKING",
-        "",
-        "__all__ = [",
-        *(f"    {name!r}," for name in names),
-        "]",
-        "",
-        "if TYPE_CHECKING:",
-        "    # At run time, the package makes them when they are asked for.",
-        "    from .._client import Client",
-        "",
-        "    _shared = Client()",
-        *(f"    {name} = _shared.{name}" for name in names),
-        "",
-    ]
-    return "\n".join(lines)

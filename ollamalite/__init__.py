@@ -37,6 +37,7 @@ _PLACES = {
     "Stream": "_stream",
     "Timeout": "_settings",
 }
+_MODULES = ("errors", "_generated.models")
 
 
 def _load(module: str) -> Any:
@@ -46,8 +47,9 @@ def _load(module: str) -> Any:
 
 
 def _names() -> List[str]:
-    modules = ("errors", "_generated.models", "_generated.functions")
-    return sorted([*_PLACES, "__version__", *(n for m in modules for n in _load(m).__all__)])
+    functions = _load("_generated.functions").FUNCTIONS
+    named = [name for module in _MODULES for name in _load(module).__all__]
+    return sorted([*_PLACES, "__version__", *named, *functions])
 
 
 def __getattr__(name: str) -> Any:
@@ -63,10 +65,10 @@ def __getattr__(name: str) -> Any:
 def _find(name: str) -> Any:
     if name in _PLACES:
         return getattr(_load(_PLACES[name]), name)
-    for module in ("errors", "_generated.models"):
+    for module in _MODULES:
         if name in _load(module).__all__:
             return getattr(_load(module), name)
-    if name in _load("_generated.functions").__all__:
+    if name in _load("_generated.functions").FUNCTIONS:
         shared = globals().get("_shared")
         if shared is None:
             # Two threads may get here at once, but only one client is kept.

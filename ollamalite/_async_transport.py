@@ -1,7 +1,7 @@
 """The asyncio transport: streams, kept-alive connections for each event loop, and the waiting.
 
-What to send, where to, and what to do next is decided by :mod:`._plan`; what came is read by
-:mod:`._http1`.  No task of ours is ever left running: the few there are end before the call that
+What to send, where to, and what to do next is decided by `_plan`; what came is read by
+`_http1`. No task of ours is ever left running: the few there are end before the call that
 made them.
 """
 
@@ -16,13 +16,11 @@ from typing import (
     TYPE_CHECKING,
     Any,
     AsyncGenerator,
-    Coroutine,
     Deque,
     Dict,
     List,
     Optional,
     Tuple,
-    TypeVar,
     Union,
 )
 
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["AsyncResponse", "AsyncTransport"]
 
 Body = Union[None, bytes, "Upload"]
-T = TypeVar("T")
 
 RECEIVE_SIZE = 131072
 BUFFER_LIMIT = 131072
@@ -57,16 +54,18 @@ class _Stream(asyncio.StreamReader):
     """A stream reader that gives what came before a failure, and says what is left in it."""
 
     unread = 0
+    ended = False
     failure: Optional[BaseException] = None
     waiter: "Optional[asyncio.Future[None]]" = None
 
-    def feed_data(self, data: bytes) -> None:
+    def feed_data(self, data: Any) -> None:
         self.unread += len(data)
         super().feed_data(data)
         if self.waiter is not None:
             self.wake()
 
     def feed_eof(self) -> None:
+        self.ended = True
         super().feed_eof()
         self.wake()
 
@@ -76,7 +75,7 @@ class _Stream(asyncio.StreamReader):
         self.feed_eof()
 
     def wake(self) -> None:
-        """End :meth:`_Connection.changed`."""
+        """End `_Connection.changed`."""
         waiter = self.waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
@@ -87,9 +86,12 @@ class _Protocol(asyncio.StreamReaderProtocol):
 
     full = False
 
-    def __init__(self, stream: _Stream, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, stream: _Stream, loop: asyncio.AbstractEventLoop, plain: Optional[socket.socket]
+    ) -> None:
         super().__init__(stream, loop=loop)
-        self._wake = stream.wake
+        self._stream = stream
+        self._plain = plain
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -98,12 +100,22 @@ class _Protocol(asyncio.StreamReaderProtocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         self.full = False
-        self._wake()
+        self._stream.wake()
 
     def connection_lost(self, exc: Optional[Exception]) -> None:
+        stream = self._stream
+        if isinstance(exc, ConnectionError) and self._plain is not None and not stream.ended:
+            # A server that refuses a request may close before it has read it. Its answer is in the
+            # socket, which is about to be closed because of the request that nobody reads.
+            try:
+                data = self._plain.recv(RECEIVE_SIZE)
+            except OSError:
+                data = b""
+            if data:
+                stream.feed_data(data)
         super().connection_lost(exc)
         self.full = False
-        self._wake()
+        stream.wake()
 
 
 class _Connection:
@@ -111,6 +123,7 @@ class _Connection:
 
     __slots__ = (
         "_alarm",
+        "_kind",
         "_poll",
         "_until",
         "expired",
@@ -142,10 +155,11 @@ class _Connection:
         self.key = route.key
         self.tls = route.tls is not None or route.proxy_tls is not None
         self.reused = False
-        self.expired = False
+        self.expired: Optional[str] = None
         self.idle_since = 0.0
         self._poll: Any = None
         self._until: Optional[float] = None
+        self._kind = "total"
         self._alarm: Optional[asyncio.TimerHandle] = None
 
     def is_stale(self) -> bool:
@@ -153,7 +167,7 @@ class _Connection:
         stream = self.stream
         if stream.unread or stream.at_eof() or self.transport.is_closing():
             return True
-        # The loop may not have looked yet.  Under TLS there may be bytes that are none of ours.
+        # The loop may not have looked yet. Under TLS there may be bytes that are none of ours.
         if self.tls or not hasattr(select, "poll"):
             return False
         if self._poll is None:
@@ -161,9 +175,10 @@ class _Connection:
             self._poll.register(self.sock, select.POLLIN)
         return bool(self._poll.poll(0))
 
-    def watch(self, until: Optional[float]) -> None:
+    def watch(self, until: Optional[float], kind: str = "total") -> None:
         """Abort the connection then, unless the next call says otherwise; None calls it off."""
         self._until = until
+        self._kind = kind
         # One alarm serves all waits of a connection: most of them are over long before it rings.
         if until is not None and self._alarm is None:
             self._ring_at(until)
@@ -179,7 +194,7 @@ class _Connection:
         if monotonic() < until - 0.001:
             self._ring_at(until)
         else:
-            self.expired = True
+            self.expired = self._kind
             self.transport.abort()
 
     async def changed(self) -> None:
@@ -210,14 +225,17 @@ class _Connection:
         """Close a connection whose loop is closed, and can do nothing any more."""
         self.hang_up()
         transport: Any = self.transport
+        inner = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None) or transport
         try:
             transport.abort()
         except RuntimeError:
-            # It wanted the loop to do the rest, so that is left to us; else it warns of itself.
-            inner = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
-            lose = getattr(inner or transport, "_call_connection_lost", None)
-            if lose is not None:
-                lose(None)
+            pass  # it wanted the loop to do the rest, so that is left to us
+        try:
+            # A transport that has not been through this warns when it is collected.
+            if getattr(inner, "_sock", None) is not None:
+                inner._call_connection_lost(None)
+        except RuntimeError:
+            pass  # somebody still waited in that loop
         self.sock.close()
 
 
@@ -233,37 +251,68 @@ class _Pool:
         self._idle: Dict[Tuple[Any, ...], Deque[_Connection]] = {}
         self._busy: Dict[_Connection, None] = {}
         self._open = 0
-        self._waiters: "Deque[asyncio.Future[None]]" = deque()
-        self._guard: Optional[AsyncGenerator[None, None]] = _close_at_shutdown(weakref.ref(self))
-        _step(self._guard.__anext__())
+        self._waiters: Deque[asyncio.Future[None]] = deque()
+        self._called = 0
+        self._guard: Optional[AsyncGenerator[None, None]] = None
+        # A loop that has done its last act would complain.
+        if not getattr(loop, "_asyncgens_shutdown_called", False):
+            self._guard = _close_at_shutdown(weakref.ref(self))
+            _step(self._guard.__anext__())
+
+    def take_at_once(self, plan: Plan) -> Optional[_Connection]:
+        """An idle connection that is alive, if there is one, and nobody has waited for it."""
+        return None if self._waiters or self._called else self._take_idle(plan)
+
+    def _take_idle(self, plan: Plan) -> Optional[_Connection]:
+        queue = self._idle.get(plan.route.key)
+        while queue:
+            connection = queue.pop()
+            if self._is_fit(connection):
+                self._busy[connection] = None
+                return connection
+            self._open -= 1
+            connection.abort()
+        return None
 
     async def take(self, plan: Plan, patience: Patience) -> Optional[_Connection]:
         """An idle connection that is alive, or None with room reserved for a new one."""
-        if self._waiters and self._limit is not None and self._open >= self._limit:
-            await self._wait(plan, patience, patience.until("pool"))
         until: Optional[float] = None
+        if self._waiters or self._called:
+            until = patience.until("pool")
+            await self._wait(plan, patience, until, first=False)
         while True:
             if self.closed:
                 raise errors.RequestError("the client is closed")
-            queue = self._idle.get(plan.route.key)
-            while queue:
-                connection = queue.pop()
-                if self._is_fit(connection):
-                    self._busy[connection] = None
-                    return connection
-                self._open -= 1
-                connection.abort()
-            if self._limit is None or self._open < self._limit or self._drop_idle():
-                self._open += 1
-                return None
+            connection = self._take_idle(plan)
+            if connection is not None or self._has_room():
+                # Who came while this one was called has waited for nothing, if there is more.
+                if self._waiters and self._is_spare():
+                    self._call_next()
+                return connection
             until = patience.until("pool") if until is None else until
-            await self._wait(plan, patience, until)
+            await self._wait(plan, patience, until, first=True)
 
-    async def _wait(self, plan: Plan, patience: Patience, until: Optional[float]) -> None:
+    def _has_room(self) -> bool:
+        """Reserve room for a new connection, if there is some or an idle one can make it."""
+        if self._limit is None or self._open < self._limit or self._drop_idle():
+            self._open += 1
+            return True
+        return False
+
+    def _is_spare(self) -> bool:
+        return self._limit is None or self._open < self._limit or any(self._idle.values())
+
+    async def _wait(
+        self, plan: Plan, patience: Patience, until: Optional[float], first: bool
+    ) -> None:
         left = patience.left(plan, "pool", until)
         waiter = self.loop.create_future()
-        self._waiters.append(waiter)
-        alarm = None if left is None else self.loop.call_later(left, self._forget, waiter)
+        if first:
+            # It has waited before, or nobody else does.
+            self._waiters.appendleft(waiter)
+        else:
+            self._waiters.append(waiter)
+        alarm = None if left is None else self.loop.call_later(left, self._give_up_waiting, waiter)
         try:
             await waiter
         except asyncio.CancelledError:
@@ -276,14 +325,20 @@ class _Pool:
                 alarm.cancel()
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
+            else:
+                self._called -= 1
 
-    def _forget(self, waiter: "asyncio.Future[None]") -> None:
+    def _give_up_waiting(self, waiter: "asyncio.Future[None]") -> None:
         if not waiter.done():
+            self._waiters.remove(waiter)
+            self._called += 1
             waiter.set_result(None)
 
     def _call_next(self) -> None:
         while self._waiters:
             waiter = self._waiters.popleft()
+            # Between now and its turn, whoever comes must not take its room.
+            self._called += 1
             if not waiter.done():
                 waiter.set_result(None)
                 return
@@ -303,7 +358,7 @@ class _Pool:
         return False
 
     def add(self, connection: _Connection) -> None:
-        """Fill the room that :meth:`take` reserved."""
+        """Fill the room that `take` reserved."""
         self._busy[connection] = None
 
     def reserve(self) -> None:
@@ -321,7 +376,7 @@ class _Pool:
             connection.abort()
             return
         del self._busy[connection]
-        if keep and not self.closed and not connection.expired:
+        if keep and not self.closed and connection.expired is None:
             connection.watch(None)
             connection.reused = True
             connection.idle_since = monotonic()
@@ -389,7 +444,7 @@ class _Pool:
 
 
 async def _close_at_shutdown(pool: "weakref.ref[_Pool]") -> AsyncGenerator[None, None]:
-    """A generator that does nothing but being closed by its loop's last act, as in ``asyncio.run``."""
+    """A generator that only waits for its loop's last act, which is to close all generators."""
     try:
         yield
     finally:
@@ -429,14 +484,14 @@ class AsyncTransport:
         self._pools: Dict[int, _Pool] = {}
         self._latest: Optional[_Pool] = None
         self._closed = False
-        self._tls: Optional["ssl.SSLContext"] = None
+        self._tls: Optional[ssl.SSLContext] = None
         self._finalizer = weakref.finalize(self, _close_pools, self._pools)
 
     def __reduce__(self) -> Any:
         return AsyncTransport, (self.settings,)
 
     async def aclose(self) -> None:
-        """Close all connections, of every loop; answers that are still being read end with an error."""
+        """Close all connections, of every loop; answers that are being read end with an error."""
         self._closed = True
         _close_pools(self._pools)
         # The connections end in the next round of the loop.
@@ -445,7 +500,7 @@ class AsyncTransport:
     async def send(self, request: "Request") -> "AsyncResponse":
         """Send a request; return when the status and headers of its answer are there.
 
-        Redirects and retries are over by then.  Every failure is one of :mod:`.errors`.
+        Redirects and retries are over by then. Every failure is one of `errors`.
         """
         timeout = request.timeout
         patience = Patience(self.settings.timeout if timeout is None else Timeout.of(timeout))
@@ -495,7 +550,7 @@ class AsyncTransport:
     async def connect(self, pool: _Pool, plan: Plan, patience: Patience) -> _Connection:
         """A new connection, for which the pool has reserved room."""
         try:
-            connection = await _within(self._connect(pool.loop, plan), plan, patience)
+            connection = await self._connect_within(pool.loop, plan, patience)
         except BaseException as error:
             pool.give_up()
             # UnicodeError is what a name that is too long for DNS ends in.
@@ -504,8 +559,33 @@ class AsyncTransport:
             ):
                 raise connect_failed(plan, error) from error
             raise
+        if pool.closed:
+            pool.give_up()
+            connection.abort()
+            raise closed(plan)
         pool.add(connection)
         return connection
+
+    async def _connect_within(
+        self, loop: asyncio.AbstractEventLoop, plan: Plan, patience: Patience
+    ) -> _Connection:
+        """Connect as long as patience lasts; whatever happens, no connection is lost."""
+        left = patience.left(plan, "connect", patience.until("connect"))
+        if left is None:
+            return await self._connect(loop, plan)
+        task = asyncio.ensure_future(self._connect(loop, plan))
+        try:
+            await asyncio.wait({task}, timeout=left)
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task})
+        except BaseException:
+            task.cancel()
+            task.add_done_callback(_abort_result)
+            raise
+        if task.cancelled():
+            raise patience.over(plan, "connect")
+        return task.result()
 
     async def _connect(self, loop: asyncio.AbstractEventLoop, plan: Plan) -> _Connection:
         route = plan.route
@@ -513,9 +593,9 @@ class AsyncTransport:
         try:
             if route.tunnel is not None:
                 await _ask_for_tunnel(loop, sock, plan)
-            stream = _Stream(limit=BUFFER_LIMIT, loop=loop)
-            protocol = _Protocol(stream, loop)
             name = route.tls or route.proxy_tls
+            stream = _Stream(limit=BUFFER_LIMIT, loop=loop)
+            protocol = _Protocol(stream, loop, sock if name is None else None)
             secure: Dict[str, Any] = {}
             if name is not None:
                 secure = {
@@ -528,8 +608,9 @@ class AsyncTransport:
         except BaseException:
             sock.close()
             raise
-        # Then "full" means that anything is unsent, and what was sent may be overwritten.
-        transport.set_write_buffer_limits(high=0)
+        # Then "full" means that anything is unsent, and what was sent may be overwritten. Under TLS
+        # the limit counts as reached when the buffer has as much as that.
+        transport.set_write_buffer_limits(high=0 if name is None else 1, low=0)
         return _Connection(loop, sock, stream, protocol, transport, route)
 
     def _context(self) -> "ssl.SSLContext":
@@ -538,28 +619,6 @@ class AsyncTransport:
 
             self._tls = make_context(self.settings)
         return self._tls
-
-
-async def _within(
-    work: "Coroutine[Any, Any, _Connection]", plan: Plan, patience: Patience
-) -> _Connection:
-    """Await a connection as long as patience lasts; whatever happens, none is lost."""
-    left = patience.left(plan, "connect", patience.until("connect"))
-    if left is None:
-        return await work
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.wait({task}, timeout=left)
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})
-    except BaseException:
-        task.cancel()
-        task.add_done_callback(_abort_result)
-        raise
-    if task.cancelled():
-        patience.run_out(plan, "connect")
-    return task.result()
 
 
 def _abort_result(task: "asyncio.Future[_Connection]") -> None:
@@ -571,7 +630,7 @@ async def _pause(seconds: float, plan: Plan, patience: Patience) -> None:
     until = monotonic() + seconds
     if patience.deadline is not None and until > patience.deadline:
         await asyncio.sleep(patience.left(plan, "total", patience.deadline) or 0)
-        patience.run_out(plan, "total")
+        raise patience.over(plan, "total")
     await asyncio.sleep(seconds)
 
 
@@ -626,7 +685,7 @@ async def _ask_for_tunnel(loop: asyncio.AbstractEventLoop, sock: socket.socket, 
 class _Exchange:
     """One request on one connection, up to the head of its answer.
 
-    ``answered`` says whether any byte of the answer came.
+    `answered` says whether any byte of the answer came.
     """
 
     __slots__ = ("_body", "_patience", "_plan", "_transport", "answered")
@@ -643,27 +702,26 @@ class _Exchange:
     async def run(self) -> "AsyncResponse":
         transport, plan, patience = self._transport, self._plan, self._patience
         pool = transport.pool()
-        connection = await pool.take(plan, patience)
+        connection = pool.take_at_once(plan) or await pool.take(plan, patience)
         if connection is None:
             connection = await transport.connect(pool, plan, patience)
         while True:
             reader = AnswerReader(plan.method, transport.settings.max_head_size)
             stream = connection.stream
-            kind = "write"
             try:
                 first = await self._send(connection, reader)
-                kind = "read"
                 while not reader.status:
                     if patience.timeout.read is not None or patience.deadline is not None:
-                        connection.watch(patience.until("read"))
+                        connection.watch(patience.until("read"), "read")
                     data = await stream.read(RECEIVE_SIZE)
                     if data:
                         stream.unread -= len(data)
                         first = reader.feed(data)
-                    elif stream.failure is not None and not connection.expired:
+                    elif stream.failure is not None and connection.expired is None:
                         raise stream.failure
                     else:
                         reader.end()
+                connection.watch(None)
                 if connection.protocol.full:
                     reader.keep_alive = False
                 return AsyncResponse(transport, pool, connection, plan, patience, reader, first)
@@ -672,8 +730,10 @@ class _Exchange:
                 self.answered = reader.started
                 if isinstance(error, errors.OllamaError):
                     raise
-                if connection.expired:
-                    patience.run_out(plan, kind)
+                if connection.expired is not None:
+                    raise patience.over(plan, connection.expired) from None
+                if pool.closed:
+                    raise closed(plan) from None
                 # A server may close an idle connection at the very moment at which it is used.
                 if not connection.reused or reader.started or isinstance(error, Malformed):
                     raise broken(plan, error, reader.started) from error
@@ -697,30 +757,36 @@ class _Exchange:
             connection.transport.write(plan.head(len(body)))
             view = memoryview(body)
             for start in range(0, len(body), PIECE_SIZE):
-                first = await self._send_piece(connection, reader, view[start : start + PIECE_SIZE])
-                if reader.status:
+                piece = view[start : start + PIECE_SIZE]
+                first = await self._send_piece(connection, reader, piece)
+                if first is not None:
                     return first
             return b""
         connection.transport.write(plan.head(body.length))
         pieces = _Pieces(connection.loop, body)
         try:
             while True:
-                piece = await pieces.next()
-                if piece is None:
+                ahead = await pieces.next()
+                if ahead is None:
                     return b""
-                first = await self._send_piece(connection, reader, piece)
-                if reader.status:
+                first = await self._send_piece(connection, reader, ahead)
+                if first is not None:
                     return first
         finally:
-            await pieces.close()
+            pieces.close()
 
     async def _send_piece(
         self, connection: _Connection, reader: AnswerReader, piece: memoryview
-    ) -> bytes:
-        """Send a piece to its last byte, or to where an answer comes instead."""
-        plan, patience = self._plan, self._patience
-        stream, protocol = connection.stream, connection.protocol
-        connection.transport.write(piece)
+    ) -> Optional[bytes]:
+        """Send a piece to its last byte, and return None.
+
+        Where an answer comes before that, the first bytes of its body; where the connection ends,
+        none, and the read that follows finds out why.
+        """
+        patience = self._patience
+        stream, protocol, transport = connection.stream, connection.protocol, connection.transport
+        # TLS may keep what it cannot encrypt at the moment.
+        transport.write(bytes(piece) if connection.tls else piece)
         while protocol.full or stream.unread:
             if stream.unread:
                 data = await stream.read(RECEIVE_SIZE)
@@ -730,14 +796,16 @@ class _Exchange:
                     reader.keep_alive = False
                     return first
             else:
-                connection.watch(patience.until("write"))
+                connection.watch(patience.until("write"), "write")
                 await connection.changed()
-        # A connection that broke is dealt with by the read that follows.
-        return b""
+        if transport.is_closing():
+            return b""
+        connection.watch(None)
+        return None
 
 
 class _Pieces:
-    """The pieces of an upload, read ahead by one in a worker thread, so that no disk stops the loop.
+    """The pieces of an upload, read one ahead by a worker thread, so that no disk stops the loop.
 
     A piece is good until the next but one is asked for.
     """
@@ -750,17 +818,17 @@ class _Pieces:
         size = min(self._left, PIECE_SIZE)
         self._views = (memoryview(bytearray(size)), memoryview(bytearray(size)))
         self._turn = 0
-        self._ahead: Optional["asyncio.Future[Optional[memoryview]]"] = None
+        self._ahead: Optional[asyncio.Future[Optional[memoryview]]] = None
 
     async def next(self) -> Optional[memoryview]:
-        """The next piece, None after the last; ``RequestError`` if the file is unreadable or too short."""
+        """The next piece, None after the last; `RequestError` if the file cannot be read."""
         if self._ahead is None:
             self._ahead = self._loop.run_in_executor(None, self._read)
-        piece = await self._ahead
+        piece = await asyncio.shield(self._ahead)
         self._ahead = self._loop.run_in_executor(None, self._read) if piece is not None else None
         return piece
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close the file, which a worker may be reading from."""
         ahead, self._ahead = self._ahead, None
         if ahead is None:
@@ -797,8 +865,8 @@ class _Pieces:
 class AsyncResponse:
     """An answer whose head is there, and whose body can be read.
 
-    ``ended_by_close`` says that only the end of the connection marks the body's end, ``closed`` that
-    the caller hung up before it.
+    `ended_by_close` says that only the end of the connection marks the body's end, `closed`
+    that the caller hung up before it.
     """
 
     __slots__ = (
@@ -860,10 +928,10 @@ class AsyncResponse:
         return f"<AsyncResponse {self.status} of {self._plan.method} {self._plan.text}>"
 
     async def receive(self) -> bytes:
-        """The next bytes of the body as they come; ``b""`` at its end, which is checked.
+        """The next bytes of the body as they come; `b""` at its end, which is checked.
 
-        Raises ``IncompleteError`` if the connection ends before the body does, and
-        ``ConnectionLostError`` after :meth:`close`.
+        Raises `IncompleteError` if the connection ends before the body does, and
+        `ConnectionLostError` after `close`.
         """
         first = self._first
         if first:
@@ -882,17 +950,17 @@ class AsyncResponse:
                 raise reader.fault
             while not body and not reader.done:
                 if self._timed:
-                    connection.watch(patience.until("read"))
+                    connection.watch(patience.until("read"), "read")
                 data = await stream.read(RECEIVE_SIZE)
                 if data:
                     stream.unread -= len(data)
                     body = reader.feed(data)
                 elif self.closed:
                     raise closed(plan)
-                elif stream.failure is not None and not connection.expired:
+                elif stream.failure is not None and connection.expired is None:
                     raise stream.failure
-                elif connection.expired:
-                    patience.run_out(plan, "read")
+                elif connection.expired is not None:
+                    raise patience.over(plan, connection.expired)
                 else:
                     reader.end()
         except (OSError, CutShort, Malformed) as error:
@@ -915,7 +983,7 @@ class AsyncResponse:
     async def read(self, limit: Optional[int] = None) -> bytes:
         """All the rest of the body.
 
-        ``limit`` is a security limit: ``ProtocolError`` if the body has more bytes.
+        `limit` is a security limit: `ProtocolError` if the body has more bytes.
         """
         first = self._first
         if self._connection is None and not self.closed and (limit is None or len(first) <= limit):

@@ -360,6 +360,9 @@ def _pieces(response: Any, reader: AnswerStream[T]) -> Generator[T, None, None]:
                 raise error
             if not data:
                 return
+    except errors.TransportError:
+        if not response.closed:
+            raise
     finally:
         response.close()
 
@@ -375,6 +378,9 @@ async def _async_pieces(response: Any, reader: AnswerStream[T]) -> AsyncGenerato
                 raise error
             if not data:
                 return
+    except errors.TransportError:
+        if not response.closed:
+            raise
     finally:
         response.close()
 

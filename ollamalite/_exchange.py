@@ -180,7 +180,7 @@ class AnswerStream(Generic[T]):
     if there is one; an error is final.
     """
 
-    __slots__ = ("_decode", "_head", "_last", "_latest", "_lines", "_request", "_type")
+    __slots__ = ("_head", "_last", "_latest", "_lines", "_request", "_type")
 
     def __init__(
         self,
@@ -191,12 +191,13 @@ class AnswerStream(Generic[T]):
         max_line: int = MAX_LINE,
     ) -> None:
         self._type = response_type
-        self._decode = decoder(response_type)
         self._request = request
         self._head = head
         self._last = last
         self._latest: Any = None
-        self._lines = LineReader(self._take, max_line)
+        # No method of ours: a ring of references would keep a stream that was dropped, and its
+        # connection, until the next run of the garbage collector.
+        self._lines = LineReader(_taking(decoder(response_type), request, head), max_line)
 
     def feed(self, data: bytes) -> Tuple[List[T], Optional[errors.OllamaError]]:
         values: List[T] = []
@@ -237,10 +238,14 @@ class AnswerStream(Generic[T]):
             return None
         return _decode_error(text, self._request, self._head)
 
-    def _take(self, value: Any) -> T:
+
+def _taking(decode: Callable[[Any], T], request: Request, head: "Head") -> Callable[[Any], T]:
+    def take(value: Any) -> T:
         if type(value) is OBJECT and value.get("error"):
-            raise _response_error(value["error"], -1, self._request, self._head)
-        return cast(T, self._decode(value))
+            raise _response_error(value["error"], -1, request, head)
+        return decode(value)
+
+    return take
 
 
 def _response_error(

@@ -1,14 +1,23 @@
-"""Turns what goes wrong on a connection into the exceptions of :mod:`.errors`.  Pure; shared by both transports."""
+"""Turns what goes wrong on a connection into the exceptions of `errors`. Pure."""
 
 import errno
 import socket
+from os import strerror
 from typing import Optional, Type
 
 from . import errors
 from ._http1 import CutShort, Malformed
 from ._plan import Plan
 
-__all__ = ["broken", "closed", "connect_failed", "timed_out", "too_large", "wrong"]
+__all__ = [
+    "broken",
+    "closed",
+    "connect_failed",
+    "proxy_failed",
+    "proxy_refused",
+    "timed_out",
+    "too_large",
+]
 
 _TIMEOUTS = {
     "connect": (errors.ConnectTimeout, "no connection within"),
@@ -20,7 +29,7 @@ _TIMEOUTS = {
 
 
 def timed_out(plan: Plan, kind: str, seconds: Optional[float]) -> errors.TimeoutError:
-    """The exception for a wait of ``kind`` (an attribute of ``Timeout``) that was too long."""
+    """The exception for a wait of `kind` (an attribute of `Timeout`) that was too long."""
     cls, what = _TIMEOUTS[kind]
     error = _make(cls, plan, f"{what} {seconds:g} seconds")
     assert isinstance(error, errors.TimeoutError)
@@ -30,7 +39,9 @@ def timed_out(plan: Plan, kind: str, seconds: Optional[float]) -> errors.Timeout
 def connect_failed(plan: Plan, error: Exception) -> errors.TransportError:
     """The exception for a connection that could not be made."""
     reason = _reason(error)
-    if plan.route.proxy is not None:
+    # What fails inside a tunnel is not the proxy's fault.
+    inside = plan.route.tls is not None and type(error).__module__ == "ssl"
+    if plan.route.proxy is not None and not inside:
         return _make(
             errors.ProxyError, plan, f"no connection to the proxy {_proxy(plan)}: {reason}"
         )
@@ -59,7 +70,7 @@ def proxy_failed(plan: Plan, error: Exception) -> errors.ProxyError:
 def broken(plan: Plan, error: Exception, started: bool) -> errors.TransportError:
     """The exception for a connection that broke after it was made, or bytes that make no sense.
 
-    ``started``: whether bytes of the answer had come.
+    `started`: whether bytes of the answer had come.
     """
     if isinstance(error, Malformed):
         return _make(errors.ProtocolError, plan, str(error))
@@ -99,4 +110,8 @@ def _reason(error: Exception) -> str:
     verify = getattr(error, "verify_message", None)
     if verify:
         return f"the server's certificate is not trusted: {verify}"
+    number = getattr(error, "errno", None)
+    if isinstance(error, OSError) and number and type(error).__module__ != "ssl":
+        # asyncio has words of its own for what the system says.
+        return f"[Errno {number}] {strerror(number)}"
     return str(error) or type(error).__name__

@@ -1,11 +1,20 @@
-"""Where a server is: ``OLLAMA_HOST`` and URLs.  Pure; nothing is looked up or connected."""
+"""Where a server is: `OLLAMA_HOST` and URLs. Pure; nothing is looked up or connected."""
 
 import re
 from typing import Optional, Tuple
 
 from . import errors
 
-__all__ = ["DEFAULT_HOST", "Url", "basic", "host_credentials", "is_loopback", "parse_host"]
+__all__ = [
+    "DEFAULT_HOST",
+    "Url",
+    "basic",
+    "check_text",
+    "host_credentials",
+    "is_loopback",
+    "parse_host",
+    "redact",
+]
 
 DEFAULT_HOST = "http://127.0.0.1:11434"
 
@@ -21,9 +30,9 @@ _QUOTED = re.compile("[^!#$%&'()*+,/0-9:;=?@A-Z_a-z~.\\[\\]-]")
 class Url:
     """An absolute URL, taken apart for a connection.
 
-    ``host`` has no brackets and is ASCII; ``target`` is what a request line carries, path and query;
-    ``userinfo`` is the undecoded ``user:password`` part or None.  A server behind a unix socket has
-    scheme ``unix`` and the socket's path as ``host``: ``unix://%2Frun%2Follama.sock/api/chat``.
+    `host` has no brackets and is ASCII; `target` is what a request line carries, path and query;
+    `userinfo` is the undecoded `user:password` part or None. A server behind a unix socket has
+    scheme `unix` and the socket's path as `host`: `unix://%2Frun%2Follama.sock/api/chat`.
     """
 
     __slots__ = ("host", "port", "scheme", "target", "userinfo")
@@ -39,9 +48,8 @@ class Url:
 
     @classmethod
     def parse(cls, text: str) -> "Url":
-        """Take an absolute ``http``, ``https`` or ``unix`` URL apart; ``RequestError`` if it is none."""
-        if _CONTROL_IN_URL.search(text):
-            raise errors.RequestError("a URL must not contain control characters such as line ends")
+        """Take an absolute `http`, `https` or `unix` URL apart; `RequestError` if it is none."""
+        check_text(text)
         scheme, mark, rest = text.partition("://")
         scheme = scheme.lower()
         if not mark or scheme not in ("http", "https", "unix"):
@@ -53,10 +61,7 @@ class Url:
         if scheme == "unix":
             return cls(scheme, _socket_path(place, text), 0, _quote(target))
         host, port = _split_port(place, text)
-        if host.startswith("["):
-            host = host[1:-1]
-        else:
-            host = _ascii_name(host, text)
+        host = host[1:-1] if host.startswith("[") else _ascii_name(host, text)
         if not host:
             raise errors.RequestError(f"the URL names no host: {redact(text)!r}")
         if port is None:
@@ -67,7 +72,7 @@ class Url:
 
     @property
     def authority(self) -> str:
-        """Host and, unless it is the scheme's own, port, as the ``Host`` header wants them."""
+        """Host and, unless it is the scheme's own, port, as the `Host` header wants them."""
         if self.scheme == "unix":
             return "localhost"
         # A zone means something on this machine only.
@@ -81,7 +86,7 @@ class Url:
 
     @property
     def authorization(self) -> Optional[str]:
-        """The ``Authorization`` value that the URL's ``user:password`` part asks for."""
+        """The `Authorization` value that the URL's `user:password` part asks for."""
         return None if self.userinfo is None else basic(*_credentials(self.userinfo))
 
     def __str__(self) -> str:
@@ -96,10 +101,10 @@ class Url:
 
 
 def parse_host(text: Optional[str]) -> str:
-    """Make the base URL of a server from what ``OLLAMA_HOST`` or ``host=`` says.
+    """Make the base URL of a server from what `OLLAMA_HOST` or `host=` says.
 
     The result has scheme and port, no slash at its end and no credentials, which
-    :func:`host_credentials` gives.  ``RequestError`` if the text names no server.
+    `host_credentials` gives. `RequestError` if the text names no server.
 
     >>> parse_host(None)
     'http://127.0.0.1:11434'
@@ -140,8 +145,14 @@ def is_loopback(host: str) -> bool:
     )
 
 
+def check_text(url: str) -> None:
+    """`RequestError` if a URL contains control characters, such as line ends."""
+    if _CONTROL_IN_URL.search(url):
+        raise errors.RequestError("a URL must not contain control characters such as line ends")
+
+
 def basic(user: str, password: str) -> str:
-    """The ``Authorization`` value of the Basic scheme."""
+    """The `Authorization` value of the Basic scheme."""
     from binascii import b2a_base64
 
     token = b2a_base64(f"{user}:{password}".encode("utf-8", "surrogatepass"), newline=False)
@@ -149,7 +160,7 @@ def basic(user: str, password: str) -> str:
 
 
 def redact(text: str) -> str:
-    """The URL with its ``user:password`` part, if any, left out; for texts, so never fails."""
+    """The URL with its `user:password` part, if any, left out; for texts, so never fails."""
     scheme, mark, rest = text.partition("://")
     if not mark:
         scheme, rest = "", text
@@ -163,11 +174,11 @@ def _parse_host(text: Optional[str]) -> Tuple[str, Optional[str]]:
         return DEFAULT_HOST, None
     if given == "ollama.com":
         return "https://ollama.com:443", None
-    if _CONTROL.search(given):
+    scheme, mark, rest = given.partition("://")
+    if (_CONTROL_IN_URL if scheme == "unix" else _CONTROL).search(given):
         raise errors.RequestError(
             f"the host must not contain spaces or line ends: {redact(given)!r}"
         )
-    scheme, mark, rest = given.partition("://")
     if not mark:
         scheme, rest = "http", given
     port = DEFAULT_PORTS.get(scheme, 11434) if mark else 11434
@@ -183,7 +194,7 @@ def _parse_host(text: Optional[str]) -> Tuple[str, Optional[str]]:
     host, given_port = _split_port(place, given)
     host = host.lower() or "127.0.0.1"
     # Addresses that a server binds, but that not every system can connect to.
-    if host == "0.0.0.0":
+    if host == "0.0.0.0":  # noqa: S104 - that is what it is about
         host = "127.0.0.1"
     elif host.startswith("[") and not host.strip("[]0:"):
         host = "[::1]"
@@ -196,11 +207,11 @@ def _parse_host(text: Optional[str]) -> Tuple[str, Optional[str]]:
 
 def _parse_unix(rest: str, given: str) -> str:
     if rest.startswith("/"):
-        place, target = _quote_socket_path(rest.rstrip("/")), ""
+        place, target = rest.rstrip("/"), ""
     else:
         place, target = _split_authority(rest)
-    _socket_path(place, given)
-    return f"unix://{place}{target.rstrip('/')}"
+    path = _quote_socket_path(_socket_path(place, given))
+    return f"unix://{path}{target.rstrip('/')}"
 
 
 def _socket_path(place: str, given: str) -> str:
@@ -255,7 +266,7 @@ def _is_ipv6(text: str) -> bool:
         ipaddress.IPv6Address(address)
     except ValueError:
         return False
-    return not mark or bool(zone) and not _NOT_IN_NAME.search(zone)
+    return not mark or (bool(zone) and not _NOT_IN_NAME.search(zone))
 
 
 def _ascii_name(host: str, given: str) -> str:

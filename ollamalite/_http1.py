@@ -2,10 +2,10 @@
 
 Both transports move bytes between a socket and this module; nothing here waits.
 
-:meth:`AnswerReader.feed` takes what came and gives the body's bytes in it.  It has three outcomes: bytes
-(perhaps none yet), ``done``, or :class:`Malformed`; :meth:`AnswerReader.end` adds :class:`CutShort`.
+`AnswerReader.feed` takes what came and gives the body's bytes in it. It has three outcomes: bytes
+(perhaps none yet), `done`, or `Malformed`; `AnswerReader.end` adds `CutShort`.
 However the same input is cut, the same bytes and the same outcome come out: a fault that follows
-good bytes is raised by the call after the one that gave them.  No byte is skipped unchecked.
+good bytes is raised by the call after the one that gave them. No byte is skipped unchecked.
 """
 
 import re
@@ -21,8 +21,10 @@ MAX_SIZE_LINE = 4096
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BAD_IN_VALUE = re.compile("[\x00\r\n]")
 
-_STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([^\x00\r]*))?")
-_FIELD_LINE = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00\r]*)")
+# Lines without their LF. One CR before it belongs to it; in other places it hides something.
+_STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([^\x00\r]*))?\r?")
+_FIELD_LINE = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00\r]*)\r?")
+_FOLDED_LINE = re.compile(r"[ \t]+([^\x00\r]*)\r?")
 _HEAD_END = re.compile(b"\n\r?\n")
 _SIZE_LINE = re.compile(rb"[0-9A-Fa-f]{1,16}[ \t]*(?:;[^\x00\r\n]*)?")
 _SIZE_LINE_START = re.compile(rb"(?:[0-9A-Fa-f]{1,16}(?:[ \t]*|[ \t]*;[^\x00\r\n]*))?\r?")
@@ -58,7 +60,7 @@ class CutShort(Exception):
 
 
 class Headers(Mapping[str, str]):
-    """The headers of an answer, found by name in any case; ``pairs`` has them as they came.
+    """The headers of an answer, found by name in any case; `pairs` has them as they came.
 
     Several headers of one name are one here, joined by commas.
     """
@@ -90,9 +92,9 @@ class Headers(Mapping[str, str]):
 
 
 def request_head(method: str, target: str, authority: str, headers: Mapping[str, str]) -> bytes:
-    """The head of a request up to where ``Content-Length`` and the empty line follow.
+    """The head of a request up to where `Content-Length` and the empty line follow.
 
-    The caller's headers win over none of those that frame the request.  ``RequestError`` if something
+    The caller's headers win over none of those that frame the request. `RequestError` if something
     would end a line or is no header name.
     """
     if not _TOKEN.fullmatch(method):
@@ -107,10 +109,11 @@ def request_head(method: str, target: str, authority: str, headers: Mapping[str,
             raise errors.RequestError(f"the header {name!r} must not contain line ends or NUL")
         if not _TOKEN.fullmatch(name):
             raise errors.RequestError(f"not a header name: {name!r}")
+        value = value.strip(" \t")
         if lower == "host":
-            host = value.strip()
-        elif lower not in _OURS or (lower == "connection" and value.strip().lower() == "close"):
-            lines.append(f"{name}: {value.strip()}")
+            host = value
+        elif lower not in _OURS or (lower == "connection" and value.lower() == "close"):
+            lines.append(f"{name}: {value}")
     lines.insert(1, f"Host: {host}")
     lines.append("Accept-Encoding: identity\r\n")
     try:
@@ -122,22 +125,22 @@ def request_head(method: str, target: str, authority: str, headers: Mapping[str,
 class AnswerReader:
     """Reads one answer out of the bytes of a connection.
 
-    ``status``, ``reason`` and ``headers`` are there once ``status`` is not 0.  ``fault``, where it is not None, is what the
-    next call raises.  ``done`` says that the whole body was given, ``keep_alive`` that another request may follow on the connection then, ``surplus`` that bytes came
-    after it which belong to no answer, and
-    ``ended_by_close`` that only the connection's end marks the body's.
+    `status`, `reason` and `headers` are there once `status` is not 0. `done` says that the whole
+    body was given, `keep_alive` that another request may follow on the connection then, `surplus`
+    that bytes came after it which belong to no answer, `ended_by_close` that only the connection's
+    end marks the body's. `fault`, where it is not None, is what the next call raises.
 
-    ``max_head_size`` is a security limit: the most bytes of status line and headers, of trailers and
+    `max_head_size` is a security limit: the most bytes of status line and headers, of trailers and
     of all interim answers together.
     """
 
     __slots__ = (
         "_buffer",
-        "_overhead",
         "_left",
         "_max_head_size",
         "_method",
         "_minor",
+        "_overhead",
         "_state",
         "done",
         "ended_by_close",
@@ -151,6 +154,8 @@ class AnswerReader:
         "surplus",
     )
 
+    _buffer: bytes
+    _left: int
     headers: Headers
 
     def __init__(self, method: str, max_head_size: int = MAX_HEAD_SIZE) -> None:
@@ -190,7 +195,7 @@ class AnswerReader:
         return b""
 
     def end(self) -> None:
-        """Take the end of the connection; ``CutShort`` if the answer is not whole."""
+        """Take the end of the connection; `CutShort` if the answer is not whole."""
         if self.fault is not None:
             raise self.fault
         state = self._state
@@ -253,23 +258,23 @@ class AnswerReader:
 
     def _parse_head(self, head: bytes) -> None:
         lines = head.decode("latin-1").split("\n")
-        status_line = _STATUS_LINE.fullmatch(_without_cr(lines[0]))
+        status_line = _STATUS_LINE.fullmatch(lines[0])
         if status_line is None:
             raise Malformed("the answer does not start with an HTTP/1.1 status line")
         minor, status, reason = status_line.groups()
         pairs: List[Tuple[str, str]] = []
         for line in lines[1:]:
-            line = _without_cr(line)
             field = _FIELD_LINE.fullmatch(line)
             if field is not None:
                 name, value = field.groups()
                 pairs.append((name, value.rstrip(" \t")))
-            elif line[:1] in (" ", "\t") and pairs and "\x00" not in line and "\r" not in line:
-                # A folded line: obsolete, but a client must read it as a space.
-                name, value = pairs[-1]
-                pairs[-1] = (name, f"{value} {line.strip()}".strip())
-            else:
+                continue
+            folded = _FOLDED_LINE.fullmatch(line)
+            if folded is None or not pairs:
                 raise Malformed("the answer's head contains a line that is not a header")
+            # Obsolete, but a client must read it as a space.
+            name, value = pairs[-1]
+            pairs[-1] = (name, f"{value} {folded.group(1)}".strip(" \t"))
         self.status = int(status)
         self.reason = reason or ""
         self.headers = Headers(pairs)
@@ -280,7 +285,7 @@ class AnswerReader:
         headers = self.headers.found
         connection = headers.get("connection")
         if connection is not None:
-            options = [option.strip().lower() for option in connection.split(",")]
+            options = [option.strip(" \t").lower() for option in connection.split(",")]
             if "close" in options:
                 self.keep_alive = False
             elif "keep-alive" in options:
@@ -298,7 +303,7 @@ class AnswerReader:
             self._finish()
             return
         if coding is not None:
-            if coding.strip().lower() != "chunked":
+            if coding.strip(" \t").lower() != "chunked":
                 raise Malformed(f"the answer has an unknown transfer coding: {coding[:80]!r}")
             # Where two readers could see two answers, nothing may follow this one.
             if length is not None or self._minor == "0":
@@ -315,7 +320,7 @@ class AnswerReader:
             self.keep_alive = False
             self._state = _CLOSE
         encoding = headers.get("content-encoding")
-        if encoding is not None and encoding.strip().lower() not in ("", "identity"):
+        if encoding is not None and encoding.strip(" \t").lower() not in ("", "identity"):
             raise Malformed(
                 f"the answer is compressed ({encoding[:80]!r}), although only plain was asked for"
             )
@@ -351,10 +356,10 @@ class AnswerReader:
         return out[0] if len(out) == 1 else b"".join(out)
 
     def _whole_chunks(self, data: bytes, out: List[bytes]) -> bytes:
-        """Take the chunks at the start of ``data`` if they are as plain as servers write them.
+        """Take the chunks at the start of `data` if they are as plain as servers write them.
 
-        Nearly all of a stream goes through here: a few calls for any number of chunks.  What does not
-        look exactly like size, data, size, data is left to the other reader, which decides.
+        Nearly all of a stream goes through here: a few calls for any number of chunks. What does
+        not look exactly like size, data, size, data is left to the other method, which decides.
         """
         parts = data.split(b"\r\n")
         count = len(parts) // 2
@@ -420,7 +425,7 @@ class AnswerReader:
         self._buffer = line
 
     def _feed_trailers(self, data: bytes) -> bytes:
-        """Check the trailers and the empty line after them; nobody needs the trailers themselves."""
+        """Check the trailers and the empty line after them; nobody needs what they say."""
         position = 0
         while True:
             line_end = data.find(b"\n", position)
@@ -434,14 +439,10 @@ class AnswerReader:
             if line == "\r":
                 self._finish()
                 return data[line_end + 1 :]
-            if line[-1:] != "\r" or not _FIELD_LINE.fullmatch(line[:-1]):
+            if line[-1:] != "\r" or not _FIELD_LINE.fullmatch(line):
                 raise Malformed("the answer ends with a line that is not a trailer")
             self._overhead += size + 1
             position = line_end + 1
-
-
-def _without_cr(line: str) -> str:
-    return line[:-1] if line.endswith("\r") else line
 
 
 def _check_start(data: bytes) -> None:
@@ -457,8 +458,10 @@ def _check_start(data: bytes) -> None:
 
 
 def _content_length(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) <= 18:
+        return int(text)
     # Several equal values are one that an intermediary repeated.
-    values = {value.strip() for value in text.split(",")} if "," in text else {text.strip()}
+    values = {value.strip(" \t") for value in text.split(",")}
     value = values.pop()
     if values or not (value.isascii() and value.isdigit()) or len(value) > 18:
         raise Malformed(f"the answer has an invalid Content-Length: {text[:80]!r}")

@@ -3,7 +3,7 @@
 import os
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from typing import Any, Mapping
+from typing import TYPE_CHECKING, Any, Mapping
 
 from ._convert import Mismatch
 from .errors import RequestError
@@ -55,7 +55,8 @@ class Image:
             return NotImplemented
         return bool(self.value == other.value)
 
-    __hash__ = None  # type: ignore[assignment]
+    if not TYPE_CHECKING:
+        __hash__ = None
 
     def __repr__(self) -> str:
         text = repr(self.value)

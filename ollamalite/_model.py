@@ -34,7 +34,7 @@ from ._convert import ARRAY, MAPPING, OBJECT, Converter, Mismatch, anything
 from .errors import RequestError
 
 if TYPE_CHECKING:
-    from typing_extensions import Self, dataclass_transform
+    from typing_extensions import dataclass_transform
 
     # A record is no Dict[str, Any] to a type checker: its fields have types of their own, and one
     # of them (`items` of a JSON Schema) would clash with a method of dict.
@@ -175,9 +175,10 @@ class Record(_Object):
     _aliases: ClassVar[Mapping[str, str]] = {}
     _readers: ClassVar[Mapping[str, Converter]] = {}
 
-    model_fields = _ModelFields()
-
-    if not TYPE_CHECKING:
+    if TYPE_CHECKING:
+        model_fields: ClassVar[Dict[str, Field]]
+    else:
+        model_fields = _ModelFields()
         _wire_get = dict.get
         __dataclass_fields__ = _OnDemand(_dataclass_fields)
         __signature__ = _OnDemand(_signature)
@@ -186,7 +187,7 @@ class Record(_Object):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         # A nested class stands flat in its module, under the name that its path makes.
-        cls.__name__ = cls.__qualname__.rpartition(".")[2]
+        type.__setattr__(cls, "__name__", cls.__qualname__.rpartition(".")[2])
         own = cls.__dict__
         if own.get("_extends"):
             return
@@ -343,7 +344,7 @@ class Record(_Object):
     def __reduce_ex__(self, protocol: Any) -> Any:
         return restore, (type(self), dict(_items(self)))
 
-    def __copy__(self) -> "Self":
+    def __copy__(self: R) -> R:
         return restore(type(self), dict(_items(self)))
 
     # -- what users of pydantic models call ------------------------------------------------------
@@ -440,9 +441,7 @@ class Record(_Object):
         wire = {by_name[key].alias if key in by_name else key: v for key, v in values.items()}
         return restore(cls, wire)
 
-    def model_copy(
-        self, *, update: Optional[Mapping[str, Any]] = None, deep: bool = False
-    ) -> "Self":
+    def model_copy(self: R, *, update: Optional[Mapping[str, Any]] = None, deep: bool = False) -> R:
         """Return a copy, with the values of ``update`` put in unchecked."""
         import copy
 
@@ -466,7 +465,7 @@ class Record(_Object):
         """Return `model_dump_json` with the same options: the name that pydantic 1 had."""
         return self.model_dump_json(**options)
 
-    def copy(self, **options: Any) -> "Self":
+    def copy(self: R, **options: Any) -> R:
         """Return `model_copy` with the same options: the name that pydantic 1 had."""
         return self.model_copy(**options)
 

@@ -1,8 +1,8 @@
-"""The seam to urllib: every request of the blocking client goes through an ``OpenerDirector``.
+"""The seam to urllib: every request of the blocking client goes through an `OpenerDirector`.
 
-So it raises urllib's audit event, and what instruments urllib sees it.  urllib's own handlers are not
-among ours: ``http.client`` takes a body that was cut short for a whole one and costs several times the
-rest of a request.  This module is imported by the first request, since urllib takes its time.
+So it raises urllib's audit event, and what instruments urllib sees it. urllib's own handlers are
+not among ours: `http.client` takes a body that was cut short for a whole one, and costs several
+times the rest of a request. The first request imports this module, since urllib takes its time.
 """
 
 from typing import Any, Callable
@@ -10,11 +10,11 @@ from urllib.request import BaseHandler, OpenerDirector, Request
 
 from ._plan import Plan
 
-__all__ = ["Hop", "open_hop"]
+__all__ = ["Hop", "open_plan"]
 
 
 class Hop(Request):
-    """A plan and its body as urllib knows requests; ``run`` does the work."""
+    """A plan and its body as urllib knows requests; `run` does the work."""
 
     unverifiable = False
 
@@ -29,7 +29,7 @@ class Hop(Request):
         self.unredirected_hdrs = {}
         self.method = plan.method
         self.type = url.scheme
-        self.host = url.authority
+        self.host = plan.authority
         self.origin_req_host = url.host
         self.selector = url.target
         self.run = run
@@ -47,6 +47,6 @@ _DIRECTOR = OpenerDirector()
 _DIRECTOR.add_handler(_Handler())
 
 
-def open_hop(hop: Hop) -> Any:
-    """Send the hop through urllib; the result of its ``run``."""
-    return _DIRECTOR.open(hop)
+def open_plan(plan: Plan, body: Any, run: Callable[[], Any]) -> Any:
+    """Send a request through urllib; the result of `run`."""
+    return _DIRECTOR.open(Hop(plan, body, run))

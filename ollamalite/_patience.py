@@ -1,8 +1,9 @@
-"""How long one call may still wait: its ``Timeout``, and the moment at which all of it is over."""
+"""How long one call may still wait: its `Timeout`, and the moment at which all of it is over."""
 
 from time import monotonic
 from typing import Optional
 
+from . import errors
 from ._failures import timed_out
 from ._plan import Plan
 from ._settings import Timeout
@@ -13,7 +14,7 @@ __all__ = ["Patience"]
 class Patience:
     """Answers how long a single wait may be, and raises when it has been too long.
 
-    A ``kind`` of waiting is an attribute of :class:`Timeout`.
+    A `kind` of waiting is an attribute of `Timeout`.
     """
 
     __slots__ = ("deadline", "timeout")
@@ -32,12 +33,12 @@ class Patience:
         return moment if self.deadline is None else min(moment, self.deadline)
 
     def left(self, plan: Plan, kind: str, until: Optional[float]) -> Optional[float]:
-        """The seconds until then, more than 0; raises a ``TimeoutError`` of ours if there are none."""
+        """The seconds until then, more than 0; raises a `TimeoutError` of ours if it is past."""
         if until is None:
             return None
         left = until - monotonic()
         if left <= 0:
-            self.run_out(plan, kind)
+            raise self.over(plan, kind)
         return left
 
     def reading(self, plan: Plan) -> Optional[float]:
@@ -46,9 +47,9 @@ class Patience:
             return self.timeout.read
         return self.left(plan, "read", self.until("read"))
 
-    def run_out(self, plan: Plan, kind: str) -> None:
-        """Raise the exception for a wait that was too long."""
+    def over(self, plan: Plan, kind: str) -> errors.TimeoutError:
+        """The exception for a wait that was too long."""
         # Timers are a little early at times.
         if self.deadline is not None and monotonic() >= self.deadline - 0.01:
-            raise timed_out(plan, "total", self.timeout.total)
-        raise timed_out(plan, kind, getattr(self.timeout, kind))
+            return timed_out(plan, "total", self.timeout.total)
+        return timed_out(plan, kind, getattr(self.timeout, kind))

@@ -1,13 +1,13 @@
-"""What to send, and what to do after each answer or failure: the decisions that both transports share.
+"""What to send, and what to do after each answer or failure: what both transports decide alike.
 
-A transport asks a :class:`Journey` what goes over the wire, tells it what came of it, and is told to
-stop or to go on.  Nothing here waits or touches a socket.
+A transport asks a `Journey` what goes over the wire, tells it what came of it, and is told to
+stop or to go on. Nothing here waits or touches a socket.
 """
 
 from typing import Any, Dict, Optional, Tuple
 
 from . import errors
-from ._host import Url
+from ._host import Url, check_text
 from ._http1 import Headers, request_head
 from ._route import Route, Router
 from ._settings import Settings
@@ -18,7 +18,7 @@ REDIRECTS = frozenset((301, 302, 303, 307, 308))
 RETRIED = frozenset((429, 502, 503, 504))
 LONGEST_WAIT = 60.0
 
-# What a stranger may see.  Any other header can be a secret.
+# What a stranger may see. Any other header can be a secret.
 _HARMLESS = frozenset(("accept", "accept-language", "content-type", "user-agent"))
 _OF_BODY = frozenset(("content-type", "content-encoding", "content-language"))
 
@@ -26,7 +26,7 @@ _OF_BODY = frozenset(("content-type", "content-encoding", "content-language"))
 class Plan:
     """One request, ready but for its body: the same for every equal request of a client."""
 
-    __slots__ = ("headers", "method", "path", "prefix", "route", "text", "url")
+    __slots__ = ("authority", "headers", "method", "path", "prefix", "route", "text", "url")
 
     def __init__(self, method: str, url: Url, headers: Dict[str, str], route: Route) -> None:
         self.method = method
@@ -34,6 +34,7 @@ class Plan:
         self.headers = headers
         self.route = route
         self.text = str(url)
+        self.authority = url.authority
         self.path = url.target.partition("?")[0]
         names = {name.lower() for name in headers if isinstance(name, str)}
         sent = headers
@@ -45,10 +46,10 @@ class Plan:
         elif "proxy-authorization" in names:
             sent = {k: v for k, v in sent.items() if k.lower() != "proxy-authorization"}
         target = self.text if route.absolute else url.target
-        self.prefix = request_head(method, target, url.authority, sent)
+        self.prefix = request_head(method, target, self.authority, sent)
 
     def head(self, length: Optional[int]) -> bytes:
-        """The whole head for a body of ``length`` bytes, None for no body."""
+        """The whole head for a body of `length` bytes, None for no body."""
         if length is not None:
             return b"%bContent-Length: %d\r\n\r\n" % (self.prefix, length)
         if self.method in ("POST", "PUT", "PATCH"):
@@ -87,7 +88,7 @@ class Planner:
         self._plans: Dict[Tuple[Any, ...], Plan] = {}
 
     def plan(self, method: str, url: str, headers: Dict[str, str]) -> Plan:
-        """The plan for a request; ``RequestError`` for what cannot be sent."""
+        """The plan for a request; `RequestError` for what cannot be sent."""
         key = (method, url, *headers.items())
         plan = self._plans.get(key)
         if plan is None:
@@ -102,7 +103,7 @@ class Planner:
 class Journey:
     """The way of one request through redirects and retries.
 
-    ``plan`` and ``body`` are what to send next; ``delay`` says how many seconds to wait before.
+    `plan` and `body` are what to send next; `delay` says how many seconds to wait before.
     """
 
     __slots__ = ("_headers", "_planner", "_redirects", "_retries", "body", "delay", "plan")
@@ -183,6 +184,8 @@ def _target(url: Url, location: str) -> Url:
 
     # Servers send UTF-8 where RFC 9110 allows only ASCII; headers are read as Latin-1.
     location = location.encode("latin-1").decode("utf-8", "replace")
+    # urljoin() would leave out tabs in silence.
+    check_text(location)
     base = str(url)
     if url.scheme == "unix":
         # urljoin() knows no such scheme.

@@ -1,4 +1,4 @@
-"""Which way a request goes: straight to its host, or through a proxy.  Pure but for one read of the environment."""
+"""Which way a request goes: straight to its host, or through a proxy."""
 
 import sys
 from typing import Any, Dict, Mapping, Optional, Tuple
@@ -13,11 +13,12 @@ __all__ = ["Route", "Router"]
 class Route:
     """Where to connect for a URL, and what to say there.
 
-    ``host`` and ``port`` are the other end of the connection (for a unix socket ``unix`` is set and
-    ``host`` is its path); ``proxy`` is set where that is a proxy.  ``tunnel`` is the ``host:port`` to ask
-    the proxy for by CONNECT, ``absolute`` whether the request line carries the whole URL, ``tls`` the
-    name that the server's certificate must bear, None without TLS, and ``proxy_tls`` that of the proxy.
-    Two requests whose ``key`` is equal may share a connection.
+    `host` and `port` are the other end of the connection (for a unix socket `unix` is set and
+    `host` is its path); `proxy` is set where that is a proxy. `tunnel` is the `host:port` to ask
+    the proxy for by CONNECT, `absolute` whether the request line carries the whole URL. `tls` is
+    the name that the server's certificate must bear, None without TLS; `proxy_tls` the proxy's.
+
+    Two requests whose `key` is equal may share a connection.
     """
 
     __slots__ = (
@@ -70,7 +71,7 @@ class Router:
         self._environment: Optional[Dict[str, str]] = None
 
     def route(self, url: Url) -> Route:
-        """The way to ``url``; ``RequestError`` if it leads over a proxy that nobody can use."""
+        """The way to `url`; `RequestError` if it leads over a proxy that nobody can use."""
         settings = self._settings
         if url.scheme == "unix":
             return Route(url)
@@ -89,10 +90,10 @@ class Router:
 
 
 def bypasses(no_proxy: str, host: str, port: int) -> bool:
-    """Whether a ``NO_PROXY`` value names the host.
+    """Whether a `NO_PROXY` value names the host.
 
-    Its entries are separated by commas or spaces: ``*``, a domain (with its subdomains, a leading dot
-    or not), an address or a network such as ``10.0.0.0/8``; each may end in a port.
+    Its entries are separated by commas or spaces: `*`, a domain (with its subdomains, a leading dot
+    or not), an address or a network such as `10.0.0.0/8`; each may end in a port.
     """
     host = host.lower().rstrip(".")
     for entry in no_proxy.replace(",", " ").lower().split():
@@ -187,7 +188,8 @@ def _through(url: Url, proxy: str, source: str, authorization: Optional[str]) ->
         ) from error
     if parsed.scheme == "https" and url.scheme == "https":
         raise errors.RequestError(
-            f"https:// URLs through a proxy that is itself https:// are not supported: {redact(proxy)!r}"
+            "https:// URLs through a proxy that is itself https:// are not supported:"
+            f" {redact(proxy)!r}"
         )
     return Route(url, parsed, authorization or parsed.authorization)
 

@@ -1,7 +1,7 @@
 """What a client was told about connections: checked once, here, and read by both transports."""
 
 from math import isnan
-from typing import Any, Optional, Tuple
+from typing import Any, List, Optional, Sequence, Tuple, Union, cast
 
 from . import errors
 from ._host import basic
@@ -16,13 +16,13 @@ KEEPALIVE_EXPIRY = 60.0
 class Timeout:
     """How long to wait, in seconds; None waits for ever.
 
-    ``connect`` is for making a connection, name lookup and TLS included, ``read`` for silence between
+    `connect` is for making a connection, name lookup and TLS included, `read` for silence between
     bytes of an answer (so it bounds the wait for the first token, never the length of an answer),
-    ``write`` for a server that takes no bytes, ``pool`` for a free connection when the client has
-    reached ``max_connections``, ``total`` for a whole call, up to the end of its answer.
+    `write` for a server that takes no bytes, `pool` for a free connection when the client has
+    reached `max_connections`, `total` for a whole call, up to the end of its answer.
 
-    ``Timeout(5)`` sets all but ``total`` to 5 seconds, ``Timeout(None, connect=1)`` only one.
-    ``RequestError`` if a value is not a positive number.
+    `Timeout(5)` sets all but `total` to 5 seconds, `Timeout(None, connect=1)` only one.
+    `RequestError` if a value is not a positive number.
     """
 
     __slots__ = ("connect", "pool", "read", "total", "write")
@@ -51,22 +51,21 @@ class Timeout:
 
     @classmethod
     def of(cls, value: Any) -> "Timeout":
-        """Read any form of ``timeout=``.
+        """Read any form of `timeout=`.
 
-        Seconds, None, ``(connect, read)``, ``(connect, read, write, pool)``, or an object with some of
-        the attributes ``connect``, ``read``, ``write``, ``pool`` and ``total``.
+        Seconds, None, `(connect, read)`, `(connect, read, write, pool)`, or an object with some of
+        the attributes `connect`, `read`, `write`, `pool` and `total`.
         """
         if isinstance(value, cls):
             return value
         if value is None or isinstance(value, (int, float)):
             return cls(value)
         if isinstance(value, (tuple, list)):
-            if len(value) == 2:
-                connect, read = value
-                return cls(connect=connect, read=read)
-            if len(value) == 4:
-                connect, read, write, pool = value
-                return cls(connect=connect, read=read, write=write, pool=pool)
+            parts = cast(Sequence[Any], value)
+            if len(parts) == 2:
+                return cls(connect=parts[0], read=parts[1])
+            if len(parts) == 4:
+                return cls(connect=parts[0], read=parts[1], write=parts[2], pool=parts[3])
         elif any(hasattr(value, name) for name in ("connect", "read", "write", "pool", "total")):
             return cls(
                 connect=getattr(value, "connect", None),
@@ -76,8 +75,8 @@ class Timeout:
                 total=getattr(value, "total", None),
             )
         raise errors.RequestError(
-            "timeout must be seconds, None, (connect, read), (connect, read, write, pool) or an object"
-            f" with such attributes, not {value!r}"
+            "timeout must be seconds, None, (connect, read), (connect, read, write, pool) or an"
+            f" object with such attributes, not {value!r}"
         )
 
     def __eq__(self, other: object) -> bool:
@@ -89,7 +88,8 @@ class Timeout:
         return hash(tuple(getattr(self, name) for name in self.__slots__))
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
+        names = ("connect", "read", "write", "pool", "total")
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
         return f"Timeout({shown})"
 
     def __getstate__(self) -> Any:
@@ -103,20 +103,20 @@ class Timeout:
 class Settings:
     """How a client connects.
 
-    ``verify``: True for the system's trust store, False for no check of certificates, the path of a
-    file or folder of CA certificates, or an ``ssl.SSLContext``.  ``cert``: a client certificate, as
-    path, ``(cert, key)`` or ``(cert, key, password)``.  ``proxy``: the URL of a proxy for every host,
-    or None for what the environment says, which ``trust_env=False`` leaves unread.
+    `verify`: True for the system's trust store, False for no check of certificates, the path of a
+    file or folder of CA certificates, or an `ssl.SSLContext`. `cert`: a client certificate, as
+    path, `(cert, key)` or `(cert, key, password)`. `proxy`: the URL of a proxy for every host,
+    or None for what the environment says, which `trust_env=False` leaves unread.
 
-    ``max_connections`` bounds the connections that are open at once; a request beyond it waits.
-    ``limits`` may be an object with ``max_connections`` and ``keepalive_expiry`` (seconds that an
-    unused connection is kept).  ``max_head_size`` is a security limit: the most bytes that the status
+    `max_connections` bounds the connections that are open at once; a request beyond it waits.
+    `limits` may be an object with `max_connections` and `keepalive_expiry` (seconds that an
+    unused connection is kept). `max_head_size` is a security limit: the most bytes that the status
     line and headers of one answer may take.
 
-    ``retries`` is how often a request is sent again after a failure to connect or an answer of
+    `retries` is how often a request is sent again after a failure to connect or an answer of
     429, 502, 503 or 504.
 
-    ``RequestError`` or ``TypeError`` for what makes no sense.
+    `RequestError` or `TypeError` for what makes no sense.
     """
 
     __slots__ = (
@@ -175,7 +175,7 @@ class Settings:
         )
 
     def __repr__(self) -> str:
-        hidden = ("proxy", "proxy_authorization")
+        hidden = ("cert", "proxy", "proxy_authorization")
         shown = ", ".join(
             f"{name}={getattr(self, name)!r}" for name in self.__slots__ if name not in hidden
         )
@@ -190,24 +190,27 @@ class Settings:
 
 
 def authorization(auth: Any) -> Optional[str]:
-    """The ``Authorization`` value for ``auth=``: ``(user, password)`` or an object like it.
+    """The `Authorization` value for `auth=`: `(user, password)` or an object like it.
 
-    An object may have ``_auth_header`` (``httpx.BasicAuth``) or ``username`` and ``password``
-    (``requests.auth.HTTPBasicAuth``).  ``RequestError`` for anything else.
+    An object may have `_auth_header` (`httpx.BasicAuth`) or `username` and `password`
+    (`requests.auth.HTTPBasicAuth`). `RequestError` for anything else.
     """
     if auth is None:
         return None
-    if isinstance(auth, (tuple, list)) and len(auth) == 2:
-        return basic(_text("auth", auth[0]), _text("auth", auth[1]))
-    header = getattr(auth, "_auth_header", None)
-    if isinstance(header, str):
-        return header
-    user, password = getattr(auth, "username", None), getattr(auth, "password", None)
-    if user is not None and password is not None:
-        return basic(_text("auth", user), _text("auth", password))
+    if isinstance(auth, (tuple, list)):
+        parts = cast(Sequence[Any], auth)
+        if len(parts) == 2:
+            return basic(_text("auth", parts[0]), _text("auth", parts[1]))
+    else:
+        header = getattr(auth, "_auth_header", None)
+        if isinstance(header, str):
+            return header
+        user, password = getattr(auth, "username", None), getattr(auth, "password", None)
+        if user is not None and password is not None:
+            return basic(_text("auth", user), _text("auth", password))
     raise errors.RequestError(
         "auth must be a pair (user, password) or an object for Basic authentication,"
-        f" not {type(auth).__name__}; other schemes go into headers="
+        f" not {type(cast(object, auth)).__name__}; other schemes go into headers="
     )
 
 
@@ -236,17 +239,23 @@ def _text(name: str, value: Any) -> str:
     return value
 
 
+def _path(value: Any) -> Any:
+    from os import fspath
+
+    path: Union[str, bytes] = fspath(value)
+    return path
+
+
 def _is_path(value: Any) -> bool:
     return isinstance(value, (str, bytes)) or hasattr(value, "__fspath__")
 
 
 def _checked_verify(verify: Any) -> Any:
+    """A bool, a path or the caller's context."""
     if isinstance(verify, bool) or hasattr(verify, "wrap_socket"):
         return verify
     if _is_path(verify):
-        from os import fspath
-
-        return fspath(verify)
+        return _path(verify)
     raise TypeError(
         f"verify must be a bool, a path or an ssl.SSLContext, not {type(verify).__name__}"
     )
@@ -255,13 +264,13 @@ def _checked_verify(verify: Any) -> Any:
 def _checked_cert(cert: Any) -> Optional[Tuple[Any, Any, Any]]:
     if cert is None:
         return None
-    parts = cert if isinstance(cert, (tuple, list)) else (cert,)
-    if not 1 <= len(parts) <= 3 or not all(_is_path(part) for part in parts[:1]):
+    parts: List[Any] = (
+        list(cast(Sequence[Any], cert)) if isinstance(cert, (tuple, list)) else [cert]
+    )
+    certificate, key, password = (*parts, None, None)[:3] if parts else (None, None, None)
+    if len(parts) > 3 or not _is_path(certificate) or not (key is None or _is_path(key)):
         raise TypeError("cert must be a path, (cert, key) or (cert, key, password)")
-    from os import fspath
-
-    padded = (*parts, None, None)
-    return fspath(padded[0]), None if padded[1] is None else fspath(padded[1]), padded[2]
+    return _path(certificate), None if key is None else _path(key), password
 
 
 def _checked_proxy(proxy: Any) -> Tuple[Optional[str], Optional[str]]:

@@ -45,6 +45,11 @@ class Stream(Iterator[T], Generic[T]):
     def close(self) -> None:
         """Hang up, also from another thread. A closed stream ends; closing twice does nothing."""
         self._hang_up()
+        try:
+            self._pieces.close()
+        except ValueError:
+            # It runs in another thread, where the end of the connection ends it.
+            return
 
     def __enter__(self) -> "Stream[T]":
         return self
@@ -76,6 +81,11 @@ class AsyncStream(AsyncIterator[T], Generic[T]):
     async def aclose(self) -> None:
         """Hang up. A closed stream ends; closing twice does nothing."""
         await self._hang_up()
+        try:
+            await self._pieces.aclose()
+        except RuntimeError:
+            # It runs in another task, where the end of the connection ends it.
+            return
 
     async def __aenter__(self) -> "AsyncStream[T]":
         return self

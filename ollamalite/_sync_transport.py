@@ -1,7 +1,7 @@
 """The blocking transport: sockets, kept-alive connections, and the waiting.
 
-What to send, where to, and what to do next is decided by :mod:`._plan`; what came is read by
-:mod:`._http1`.
+What to send, where to, and what to do next is decided by `_plan`; what came is read by
+`_http1`.
 """
 
 import os
@@ -19,6 +19,7 @@ from typing import (
     Callable,
     Deque,
     Dict,
+    Generator,
     Iterator,
     List,
     Optional,
@@ -131,7 +132,7 @@ class _Pool:
         self._waiting = 0
 
     def leave_to_parent(self) -> None:
-        """In the child of a fork: the connections stay the parent's, and a lock may be held by nobody."""
+        """In the child of a fork: the connections stay the parent's, and nobody holds the lock."""
         connections = [connection for queue in self._idle.values() for connection in queue]
         for connection in self._busy:
             connection.inherited = True
@@ -141,29 +142,53 @@ class _Pool:
 
     def take(self, plan: Plan, patience: Patience) -> Optional[_Connection]:
         """An idle connection that is alive, or None with room reserved for a new one."""
-        until: Optional[float] = None
         with self._lock:
+            if self._waiting:
+                # Whoever waits was here before.
+                return self._wait(plan, patience)
+            return self._take_idle(plan) or (None if self._has_room() else self._wait(plan, patience))
+
+    def _wait(self, plan: Plan, patience: Patience) -> Optional[_Connection]:
+        until = patience.until("pool")
+        self._waiting += 1
+        try:
             while True:
-                if self.closed:
-                    raise errors.RequestError("the client is closed")
-                queue = self._idle.get(plan.route.key)
-                while queue:
-                    connection = queue.pop()
-                    if self._is_fit(connection):
-                        self._busy[connection] = None
-                        return connection
-                    self._open -= 1
-                    connection.close()
-                if self._limit is None or self._open < self._limit or self._drop_idle():
-                    self._open += 1
-                    return None
-                until = patience.until("pool") if until is None else until
-                left = patience.left(plan, "pool", until)
-                self._waiting += 1
-                try:
-                    self._changed.wait(left)
-                finally:
-                    self._waiting -= 1
+                self._changed.wait(patience.left(plan, "pool", until))
+                connection = self._take_idle(plan)
+                if connection is not None or self._has_room():
+                    # Who came while this one was called has waited for nothing, if there is more.
+                    if self._is_spare():
+                        self._changed.notify()
+                    return connection
+        except BaseException:
+            # The room that this one was called for, if it was, is another's now.
+            self._changed.notify()
+            raise
+        finally:
+            self._waiting -= 1
+
+    def _take_idle(self, plan: Plan) -> Optional[_Connection]:
+        if self.closed:
+            raise errors.RequestError("the client is closed")
+        queue = self._idle.get(plan.route.key)
+        while queue:
+            connection = queue.pop()
+            if self._is_fit(connection):
+                self._busy[connection] = None
+                return connection
+            self._open -= 1
+            connection.close()
+        return None
+
+    def _is_spare(self) -> bool:
+        return self._limit is None or self._open < self._limit or any(self._idle.values())
+
+    def _has_room(self) -> bool:
+        """Reserve room for a new connection, if there is some or an idle one can make it."""
+        if self._limit is None or self._open < self._limit or self._drop_idle():
+            self._open += 1
+            return True
+        return False
 
     def _is_fit(self, connection: _Connection) -> bool:
         expiry = self._expiry
@@ -179,10 +204,14 @@ class _Pool:
                 return True
         return False
 
-    def add(self, connection: _Connection) -> None:
-        """Fill the room that :meth:`take` reserved."""
+    def add(self, connection: _Connection) -> bool:
+        """Fill the room that `take` reserved; False if all was closed meanwhile."""
         with self._lock:
+            if self.closed:
+                self._open -= 1
+                return False
             self._busy[connection] = None
+            return True
 
     def give_back(self, connection: _Connection, keep: bool) -> None:
         """Take a connection back, to be used again or closed."""
@@ -254,13 +283,19 @@ class Transport:
         self.settings = settings
         self._planner = Planner(settings)
         self._pool = _Pool(settings)
-        self._tls: Optional["ssl.SSLContext"] = None
+        self._tls: Optional[ssl.SSLContext] = None
         self._tls_lock = threading.Lock()
         self._stop = threading.Event()
+        self._open_plan: Any = None
         self._finalizer = weakref.finalize(self, self._pool.close)
 
     def __reduce__(self) -> Any:
         return Transport, (self.settings,)
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._stop.is_set()
 
     def close(self) -> None:
         """Close all connections; answers that are still being read end with an error."""
@@ -270,10 +305,9 @@ class Transport:
     def send(self, request: "Request") -> "Response":
         """Send a request; return when the status and headers of its answer are there.
 
-        Redirects and retries are over by then.  Every failure is one of :mod:`.errors`.
+        Redirects and retries are over by then. Every failure is one of `errors`.
         """
-        from ._opener import Hop, open_hop
-
+        open_plan = self._open_plan or self._load_urllib()
         timeout = request.timeout
         patience = Patience(self.settings.timeout if timeout is None else Timeout.of(timeout))
         journey = Journey(self._planner, request)
@@ -282,7 +316,7 @@ class Transport:
             exchange = _Exchange(self, plan, body, patience)
             started = monotonic()
             try:
-                response: Response = open_hop(Hop(plan, body, exchange.run))
+                response: Response = open_plan(plan, body, exchange.run)
             except errors.TransportError as error:
                 log_failure(plan, error, started)
                 if not journey.goes_on_after_failure(error, exchange.answered):
@@ -301,11 +335,17 @@ class Transport:
             if journey.delay:
                 self._pause(journey.delay, plan, patience)
 
+    def _load_urllib(self) -> Any:
+        from ._opener import open_plan
+
+        self._open_plan = open_plan
+        return open_plan
+
     def _pause(self, seconds: float, plan: Plan, patience: Patience) -> None:
         until = monotonic() + seconds
         if patience.deadline is not None and until > patience.deadline:
             self._stop.wait(patience.left(plan, "total", patience.deadline))
-            patience.run_out(plan, "total")
+            raise patience.over(plan, "total")
         self._stop.wait(seconds)
 
     # -- connections
@@ -325,7 +365,9 @@ class Transport:
         except BaseException:
             self._pool.give_up()
             raise
-        self._pool.add(connection)
+        if not self._pool.add(connection):
+            connection.close()
+            raise closed(plan)
         return connection
 
     def give_back(self, connection: _Connection, keep: bool) -> None:
@@ -348,12 +390,12 @@ class Transport:
         except BaseException as error:
             if sock is not None:
                 sock.close()
+            if isinstance(error, errors.OllamaError):
+                raise
             if isinstance(error, socket.timeout) and error.errno is None:
-                patience.run_out(plan, "connect")
+                raise patience.over(plan, "connect") from error
             # UnicodeError is what a name that is too long for DNS ends in.
-            if isinstance(error, (OSError, UnicodeError)) and not isinstance(
-                error, errors.OllamaError
-            ):
+            if isinstance(error, (OSError, UnicodeError)):
                 raise connect_failed(plan, error) from error
             raise
 
@@ -435,7 +477,7 @@ def _ask_for_tunnel(
 
 
 def _poll(sock: socket.socket, write: bool) -> Callable[[Optional[float]], bool]:
-    """A function that waits some seconds for bytes (or also for room to write): whether bytes are there."""
+    """A function that waits for bytes, or also for room to write: whether bytes are there."""
     if hasattr(select, "poll"):
         poller = select.poll()
         poller.register(sock, select.POLLIN | (select.POLLOUT if write else 0))
@@ -464,7 +506,7 @@ def _would_block(tls: bool) -> Tuple[Type[OSError], ...]:
 class _Exchange:
     """One request on one connection, up to the head of its answer.
 
-    ``answered`` says whether any byte of the answer came.
+    `answered` says whether any byte of the answer came.
     """
 
     __slots__ = ("_body", "_patience", "_plan", "_transport", "answered")
@@ -505,7 +547,9 @@ class _Exchange:
                 if isinstance(error, errors.OllamaError):
                     raise
                 if isinstance(error, socket.timeout) and error.errno is None:
-                    patience.run_out(plan, kind)
+                    raise patience.over(plan, kind) from error
+                if transport.closed:
+                    raise closed(plan) from None
                 # A server may close an idle connection at the very moment at which it is used.
                 if not connection.reused or reader.started or isinstance(error, Malformed):
                     raise broken(plan, error, reader.started) from error
@@ -519,7 +563,7 @@ class _Exchange:
     ) -> Tuple[bytes, Optional[OSError]]:
         """Send head and body, unless the answer comes before their end.
 
-        Then the first bytes of the answer's body come back; else what broke the sending, if anything.
+        Then the first bytes of the answer's body come back; else what broke the sending, if so.
         """
         plan, body, patience = self._plan, self._body, self._patience
         try:
@@ -577,13 +621,14 @@ class _Exchange:
         return b""
 
 
-def _pieces(upload: "Upload") -> Iterator[memoryview]:
+def _pieces(upload: "Upload") -> Generator[memoryview, None, None]:
     left = upload.length
     view = memoryview(bytearray(min(left, PIECE_SIZE)))
     try:
-        with upload.open() as file:
+        with upload.open() as opened:
+            file: Any = opened
             while left:
-                count = file.readinto(view[: min(left, PIECE_SIZE)])  # type: ignore[attr-defined]
+                count: int = file.readinto(view[: min(left, PIECE_SIZE)])
                 if not count:
                     raise errors.RequestError(f"the file to upload is {left} bytes too short")
                 left -= count
@@ -595,8 +640,8 @@ def _pieces(upload: "Upload") -> Iterator[memoryview]:
 class Response:
     """An answer whose head is there, and whose body can be read.
 
-    ``ended_by_close`` says that only the end of the connection marks the body's end, ``closed`` that
-    the caller hung up before it, ``proxy`` names the proxy that it came through.
+    `ended_by_close` says that only the end of the connection marks the body's end, `closed` that
+    the caller hung up before it, `proxy` names the proxy that it came through.
     """
 
     __slots__ = (
@@ -655,10 +700,10 @@ class Response:
         return f"<Response {self.status} of {self._plan.method} {self._plan.text}>"
 
     def receive(self) -> bytes:
-        """The next bytes of the body as they come; ``b""`` at its end, which is checked.
+        """The next bytes of the body as they come; `b""` at its end, which is checked.
 
-        Raises ``IncompleteError`` if the connection ends before the body does, and
-        ``ConnectionLostError`` after :meth:`close`.
+        Raises `IncompleteError` if the connection ends before the body does, and
+        `ConnectionLostError` after `close`.
         """
         first = self._first
         if first:
@@ -693,7 +738,7 @@ class Response:
             if isinstance(error, errors.OllamaError):
                 raise
             if isinstance(error, socket.timeout) and error.errno is None:
-                patience.run_out(plan, "read")
+                raise patience.over(plan, "read") from error
             raise broken(plan, error, True) from error
         except BaseException:
             self._drop()
@@ -706,7 +751,7 @@ class Response:
     def read(self, limit: Optional[int] = None) -> bytes:
         """All the rest of the body.
 
-        ``limit`` is a security limit: ``ProtocolError`` if the body has more bytes.
+        `limit` is a security limit: `ProtocolError` if the body has more bytes.
         """
         first = self._first
         if self._connection is None and not self.closed and (limit is None or len(first) <= limit):
@@ -731,7 +776,7 @@ class Response:
     def close(self) -> None:
         """Hang up, unless the body was read to its end; never raises.
 
-        May be called twice, and from another thread: what waits in :meth:`receive` wakes up.
+        May be called twice, and from another thread: what waits in `receive` wakes up.
         """
         connection = self._connection
         if connection is None:

@@ -9,7 +9,7 @@ __all__ = ["make_context"]
 
 
 def make_context(settings: Settings) -> ssl.SSLContext:
-    """Make a context from ``verify`` and ``cert``; ``RequestError`` if one of their files is no good."""
+    """Make a context from `verify` and `cert`; `RequestError` if one of their files is no good."""
     verify = settings.verify
     if isinstance(verify, ssl.SSLContext):
         context = verify

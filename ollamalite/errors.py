@@ -110,7 +110,7 @@ class ResponseError(OllamaError):
         super().__init__(error)
         self.error = error
         self.status_code = status_code
-        self.headers = dict(headers or {})
+        self.headers: Dict[str, str] = dict(headers or {})
         self.body = body
 
     def __str__(self) -> str:

@@ -652,7 +652,7 @@ def test_the_extensions_stand_where_they_mean_something(name: str) -> None:
             keys = {key for key in each if key.startswith("x-")}
             allowed = {"x-python-type", "x-python-accepts"}
             if each is prop:
-                allowed |= {"x-python-name", "x-python-default"}
+                allowed |= {"x-python-name", "x-python-default", "x-python-none"}
             assert keys <= allowed, wire
             if "x-python-type" in keys:
                 assert each["type"] == TYPE_OF_PYTHON_TYPE[each["x-python-type"]], wire

@@ -136,10 +136,10 @@ def test_nested_objects_become_records_on_construction():
     ],
 )
 def test_wrong_input_is_a_value_error_that_names_the_place(build, text):
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ollamalite.RequestError) as caught:
         build()
     assert text in str(caught.value)
-    assert isinstance(caught.value, ollamalite.RequestError)
+    assert isinstance(caught.value, ValueError)
 
 
 def test_numbers_and_truth_values_are_taken_in_the_forms_that_pydantic_takes():

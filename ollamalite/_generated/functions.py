@@ -2,9 +2,7 @@
 # with datamodel-code-generator 0.89.0 and ruff 0.17.5. Not to be edited: edit the description.
 """The operations as functions of the package."""
 
-from typing import TYPE_CHECKING
-
-__all__ = [
+FUNCTIONS = (
     "blob_exists",
     "chat",
     "copy",
@@ -30,35 +28,4 @@ __all__ = [
     "version",
     "web_fetch",
     "web_search",
-]
-
-if TYPE_CHECKING:
-    # At run time, the package makes them when they are asked for.
-    from .._client import Client
-
-    _shared = Client()
-    blob_exists = _shared.blob_exists
-    chat = _shared.chat
-    copy = _shared.copy
-    create = _shared.create
-    create_blob = _shared.create_blob
-    delete = _shared.delete
-    embed = _shared.embed
-    embeddings = _shared.embeddings
-    experimental_web_fetch = _shared.experimental_web_fetch
-    experimental_web_search = _shared.experimental_web_search
-    generate = _shared.generate
-    list = _shared.list
-    me = _shared.me
-    model_recommendations = _shared.model_recommendations
-    ping = _shared.ping
-    ps = _shared.ps
-    pull = _shared.pull
-    push = _shared.push
-    show = _shared.show
-    signout = _shared.signout
-    status = _shared.status
-    systemone = _shared.systemone
-    version = _shared.version
-    web_fetch = _shared.web_fetch
-    web_search = _shared.web_search
+)

@@ -35,11 +35,11 @@ class Recorded:
     """
 
     def __init__(self, head: Head, place: Place) -> None:
-        self.method = head.method
-        self.target = head.target
-        self.path = place.path
-        self.headers = head.headers
-        self.body = b""
+        self.method: str = head.method
+        self.target: str = head.target
+        self.path: str = place.path
+        self.headers: List[Tuple[str, str]] = head.headers
+        self.body: bytes = b""
         self.outcome: Optional[str] = None
         self._over = threading.Event()
 
@@ -154,10 +154,13 @@ class App:
         self.version = version
         self.utc_offset = utc_offset
         self.body_limit = body_limit
-        self.store = Store(_models(models, installed), blob_limit)
-        self.registry = {model.name.key: model for model in _models(registry, pullable)}
-        self.registry_lock = threading.Lock()
+        self.store: Store = Store(_models(models, installed), blob_limit)
+        self.registry: Dict[str, Model] = {
+            model.name.key: model for model in _models(registry, pullable)
+        }
+        self.registry_lock: threading.Lock = threading.Lock()
         self.answers: Deque[Answer] = deque()
+        self._answers_lock = threading.Lock()
         self.recorded: Deque[Recorded] = deque(maxlen=record_limit)
         self._router = Router(ROUTES, cloud)
         self._handlers: Mapping[str, Handler] = HANDLERS
@@ -168,18 +171,32 @@ class App:
         """Answer a request. A stream that is given back must be closed by the caller."""
         recorded = Recorded(head, place)
         self.recorded.append(recorded)
+        try:
+            return self._respond(head, place, body, pause, recorded), recorded
+        except BaseException:
+            recorded.over("hung up")
+            raise
+
+    def _respond(
+        self,
+        head: Head,
+        place: Place,
+        body: Body,
+        pause: Callable[[float], None],
+        recorded: Recorded,
+    ) -> Response:
         unclean = _gateway.redirect(self._router, head.method, place)
         if unclean is not None:
-            return unclean, recorded
+            return unclean
         match = self._router.match(head.method, place.path)
         refused = _gateway.refuse(head, place, self.any_host, match.allow)
         if refused is not None:
-            return refused, recorded
+            return refused
         response = self._dispatch(match, head, place, body, recorded, pause)
         extra = _gateway.cors_headers(head, place)
         if extra:
             response = response._replace(headers=[*response.headers, *extra])
-        return response, recorded
+        return response
 
     def _dispatch(
         self,
@@ -192,18 +209,36 @@ class App:
     ) -> Response:
         if match.route is None:
             return _gateway.not_allowed(match.allow) if match.allow else _gateway.NOT_FOUND
-        call = Call(self, match, place, head, body, recorded, pause)
         handler = self._handlers.get(match.route.operation, _example)
+        if head.method == "HEAD" and handler is _example:
+            # The connection leaves out the body.
+            twin = self._router.match("GET", place.path)
+            if twin.route is not None:
+                match, handler = twin, self._handlers.get(twin.route.operation, _example)
+        call = Call(self, match, place, head, body, recorded, pause)
         try:
             return handler(call)
         except Failure as failure:
             return failure_reply(failure)
 
+    def begin(self) -> None:
+        """A generation begins. Raises `Failure` if a test has put down that it cannot."""
+        answer = self._take(lambda answer: answer.early)
+        if answer is not None:
+            raise Failure(answer.status, answer.error or "")
+
     def next_answer(self) -> Optional[Answer]:
         """What a test has put down for the next generation."""
-        try:
-            return self.answers.popleft()
-        except IndexError:
+        return self._take(lambda answer: True)
+
+    def next_failure(self) -> Optional[Answer]:
+        """What a test has put down, if that is a failure: for what says nothing by itself."""
+        return self._take(lambda answer: answer.error is not None)
+
+    def _take(self, fits: Callable[[Answer], bool]) -> Optional[Answer]:
+        with self._answers_lock:
+            if self.answers and fits(self.answers[0]):
+                return self.answers.popleft()
             return None
 
     def time(self, nanoseconds: int) -> str:

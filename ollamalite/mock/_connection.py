@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from typing import List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 from . import _gateway
 from ._app import App
@@ -12,6 +12,7 @@ from ._reply import HungUp, Reply, Response, Stream, close
 from ._wire import LENGTH_LIMIT, Body, Head, ProtocolFault, Reader, head_bytes, read_head
 
 _LINGER = 0.5
+_HANDSHAKE = 10.0
 _NO_BODY = (204, 304)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -19,20 +20,38 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 class Connection:
     """Serves one socket in the thread that calls `run`."""
 
-    def __init__(self, sock: socket.socket, app: App, closing: threading.Event) -> None:
+    def __init__(
+        self, sock: socket.socket, app: App, tls: Optional[Any], closing: threading.Event
+    ) -> None:
         self._socket = sock
+        self._secure: Optional[Any] = None
+        self._tls = tls
         self._app = app
         self._closing = closing
         self._reader = Reader(self._recv)
 
     def run(self) -> None:
         try:
+            self._socket.setblocking(True)
+            if self._socket.family in (socket.AF_INET, socket.AF_INET6):
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._tls is not None:
+                self._handshake(self._tls)
             while self._one():
                 pass
             self._linger()
         except (OSError, HungUp):
             # Nobody is left to be told.
             return
+        finally:
+            self._socket.close()
+
+    def _handshake(self, tls: Any) -> None:
+        secure = tls.wrap_socket(self._socket, server_side=True, do_handshake_on_connect=False)
+        self._socket = self._secure = secure
+        secure.settimeout(_HANDSHAKE)
+        secure.do_handshake()
+        secure.settimeout(None)
 
     def hang_up(self) -> None:
         """End the connection from another thread: every waiting call returns."""
@@ -55,9 +74,12 @@ class Connection:
             raise HungUp from None
 
     def _linger(self) -> None:
+        self._socket.settimeout(_LINGER)
+        if self._secure is not None:
+            self._secure.unwrap()
+            return
         # Closing with unread bytes would reset the connection under the client's feet.
         self._socket.shutdown(socket.SHUT_WR)
-        self._socket.settimeout(_LINGER)
         while not self._closing.is_set() and self._socket.recv(65536):
             pass
 
@@ -146,7 +168,7 @@ class Connection:
         """Wait, but not for a client that is gone."""
         if seconds <= 0:
             return
-        if hasattr(self._socket, "context"):
+        if self._secure is not None:
             # TLS cannot look at what has come without taking it.
             if self._closing.wait(seconds):
                 raise HungUp

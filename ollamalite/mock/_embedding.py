@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Mapping
 
 from . import _lookup, _mind, _names
 from ._app import Call
-from ._gojson import Float32
+from ._gojson import Float32, as_list
 from ._reply import Failure, Reply, json_reply
 from ._store import Model, effective_context
 
@@ -24,6 +24,7 @@ def embed(call: Call) -> Reply:
         raise Failure(404, f"model '{asked}' not found")
     model = _local(call, asked)
     options = _lookup.check_options(call, request.get("options") or {})
+    call.app.begin()
     store = call.app.store
     fresh = store.load(model, request.get("keep_alive"), options)
     try:
@@ -79,6 +80,7 @@ def embeddings(call: Call) -> Reply:
         raise Failure(400, "model is required")
     model = _local(call, asked, exact_case=True)
     options = _lookup.check_options(call, request.get("options") or {})
+    call.app.begin()
     store = call.app.store
     store.load(model, request.get("keep_alive"), options)
     try:
@@ -96,9 +98,9 @@ def embeddings(call: Call) -> Reply:
 
 
 def _fail_if_told(call: Call) -> None:
-    answer = call.app.next_answer()
-    if answer is not None and answer.error is not None:
-        raise Failure(answer.status, answer.error)
+    answer = call.app.next_failure()
+    if answer is not None:
+        raise Failure(answer.status, answer.error or "")
 
 
 def _local(call: Call, asked: str, exact_case: bool = False) -> Model:
@@ -118,6 +120,7 @@ def _texts(value: Any) -> List[str]:
         return []
     if isinstance(value, str):
         return [value]
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return value
+    texts = as_list(value)
+    if isinstance(value, list) and all(isinstance(text, str) for text in texts):
+        return texts
     raise Failure(400, "invalid input type")

@@ -10,7 +10,11 @@ import hashlib
 import re
 from typing import Any, Dict, List, Mapping, Optional
 
+from ._gojson import as_list, as_map
+
 _DEPTH = 12
+_MANY = 100
+_LONG = 10_000
 
 _CAPITALIZED = re.compile(r"\b[A-ZÀ-Þ][\w-]*|[\u3040-\u9fff\uac00-\ud7a3]+")
 _WORD = re.compile(r"[^\W\d_][\w-]*")
@@ -72,114 +76,114 @@ def fill(schema: Any, source: Source) -> Any:
     return _fill(schema, source, "", schema, _DEPTH)
 
 
-def arguments(parameters: Mapping[str, Any], source: Source) -> Dict[str, Any]:
+def arguments(parameters: Any, source: Source) -> Dict[str, Any]:
     """Arguments of a tool call: the required ones; all of them if none is required."""
-    properties: Mapping[str, Any] = parameters.get("properties") or {}
-    required: List[str] = parameters.get("required") or list(properties)
+    properties = as_map(as_map(parameters).get("properties"))
+    required = as_list(as_map(parameters).get("required")) or list(properties)
     chosen = {key: value for key, value in properties.items() if key in required}
-    value = _fill({"type": "object", "properties": chosen}, source, "", parameters, _DEPTH)
-    return value if isinstance(value, dict) else {}
+    schema: Any = {"type": "object", "properties": chosen}
+    return as_map(_fill(schema, source, "", parameters, _DEPTH))
 
 
 def _fill(schema: Any, source: Source, label: str, root: Any, depth: int) -> Any:
-    if schema is True or not isinstance(schema, Mapping) or not schema:
+    rules = as_map(schema)
+    if not rules or depth < -_DEPTH:
         return source.string(label)
-    if "$ref" in schema:
-        return _fill(_resolve(schema["$ref"], root), source, label, root, depth - 1)
-    if "const" in schema:
-        return schema["const"]
-    options = schema.get("enum")
-    if isinstance(options, list) and options:
+    if "$ref" in rules:
+        return _fill(_resolve(rules["$ref"], root), source, label, root, depth - 1)
+    if "const" in rules:
+        return rules["const"]
+    options = as_list(rules.get("enum"))
+    if options:
         return options[source.number(label, len(options))]
-    for union in ("anyOf", "oneOf"):
-        options = schema.get(union)
-        if isinstance(options, list) and options:
-            base = {key: value for key, value in schema.items() if key != union}
-            # At the end of the patience the last option is taken, which ends most recursions.
-            option = options[0] if depth > 4 else options[-1]
-            return _fill(_merged([base, option], root), source, label, root, depth - 1)
-    if isinstance(schema.get("allOf"), list):
-        base = {key: value for key, value in schema.items() if key != "allOf"}
-        return _fill(_merged([base, *schema["allOf"]], root), source, label, root, depth - 1)
-    kind = schema.get("type")
-    if isinstance(kind, list):
-        kind = kind[0] if kind else None
-    if kind is None:
-        if "properties" in schema or "additionalProperties" in schema:
-            kind = "object"
-        else:
-            kind = "array" if "items" in schema else "string"
+    for union in ("anyOf", "oneOf", "allOf"):
+        options = as_list(rules.get(union))
+        if options:
+            base = {key: value for key, value in rules.items() if key != union}
+            if union != "allOf":
+                # When patience ends the last option is taken, which ends most recursions.
+                options = [options[0] if depth > _DEPTH // 3 else options[-1]]
+            return _fill(_merged([base, *options], root), source, label, root, depth - 1)
+    kind = _kind(rules)
     if kind == "object":
-        return _object(schema, source, root, depth)
+        return _object(rules, source, root, depth)
     if kind == "array":
-        return _array(schema, source, label, root, depth)
+        return _array(rules, source, label, root, depth)
     if kind in ("integer", "number"):
-        return _number(schema, source, label, kind)
+        return _number(rules, source, label, kind == "integer")
     if kind == "boolean":
         return bool(source.number(label, 2))
     if kind == "null":
         return None
-    return _text(schema, source, label)
+    return _text(rules, source, label)
+
+
+def _kind(rules: Mapping[str, Any]) -> Any:
+    kind = rules.get("type")
+    kinds = as_list(kind)
+    if kinds:
+        return kinds[0]
+    if isinstance(kind, str):
+        return kind
+    if "properties" in rules or "additionalProperties" in rules:
+        return "object"
+    return "array" if "items" in rules else "string"
 
 
 def _resolve(reference: Any, root: Any) -> Any:
     target = root
     for part in str(reference).lstrip("#/").split("/"):
-        if part and isinstance(target, Mapping):
-            target = target.get(part.replace("~1", "/").replace("~0", "~"), {})
+        if part:
+            target = as_map(target).get(part.replace("~1", "/").replace("~0", "~"), {})
     return target
 
 
 def _merged(schemas: List[Any], root: Any) -> Dict[str, Any]:
     merged: Dict[str, Any] = {}
     for schema in schemas:
-        while isinstance(schema, Mapping) and "$ref" in schema:
-            schema = _resolve(schema["$ref"], root)
-        if not isinstance(schema, Mapping):
-            continue
-        for key, value in schema.items():
-            known = merged.get(key)
-            if key == "properties" and isinstance(known, dict):
-                merged[key] = {**known, **value}
-            elif key == "required" and isinstance(known, list):
-                merged[key] = known + [name for name in value if name not in known]
-            else:
+        rules = as_map(schema)
+        for _ in range(_DEPTH):
+            if "$ref" in rules:
+                rules = as_map(_resolve(rules["$ref"], root))
+        for key, value in rules.items():
+            if key == "properties":
+                merged[key] = {**as_map(merged.get(key)), **as_map(value)}
+            elif key == "required":
+                merged[key] = as_list(merged.get(key)) + as_list(value)
+            elif key != "$ref":
                 merged[key] = value
     return merged
 
 
-def _object(schema: Mapping[str, Any], source: Source, root: Any, depth: int) -> Dict[str, Any]:
+def _object(rules: Mapping[str, Any], source: Source, root: Any, depth: int) -> Dict[str, Any]:
     result: Dict[str, Any] = {}
-    required = schema.get("required") or ()
-    for key, inner in (schema.get("properties") or {}).items():
-        if depth > 4 or key in required:
+    required = [name for name in as_list(rules.get("required")) if isinstance(name, str)]
+    for key, inner in as_map(rules.get("properties")).items():
+        if depth > _DEPTH // 3 or key in required:
             result[key] = _fill(inner, source, key, root, depth - 1)
     for key in required:
-        result.setdefault(key, source.string(key))
-    extra = schema.get("additionalProperties")
-    wanted = schema.get("minProperties") or 0
-    if isinstance(extra, Mapping) and not result and depth > 0:
-        wanted = max(wanted, 1)
-    while len(result) < wanted and len(result) < 100:
+        if key not in result:
+            result[key] = source.string(key)
+    extra = as_map(rules.get("additionalProperties"))
+    wanted = int(_bound(rules, "minProperties", 1 if extra and not result and depth > 0 else 0))
+    while len(result) < min(wanted, _MANY):
         key = f"key{len(result) + 1}"
-        result[key] = _fill(
-            extra if isinstance(extra, Mapping) else {}, source, key, root, depth - 1
-        )
+        result[key] = _fill(extra, source, key, root, depth - 1)
     return result
 
 
 def _array(
-    schema: Mapping[str, Any], source: Source, label: str, root: Any, depth: int
+    rules: Mapping[str, Any], source: Source, label: str, root: Any, depth: int
 ) -> List[Any]:
-    first = schema.get("prefixItems") or []
-    items = schema.get("items", {})
-    least = schema.get("minItems", 1 if depth > 4 else 0)
-    most = schema.get("maxItems", max(2, least))
-    count = min(max(least, 2 if depth > 4 else 0, len(first)), most, 100)
+    first = as_list(rules.get("prefixItems"))
+    items = rules.get("items", {})
+    least = int(_bound(rules, "minItems", 0))
+    most = int(_bound(rules, "maxItems", max(2, least, len(first))))
+    count = min(max(least, len(first), 2 if depth > _DEPTH // 3 else 0), most, _MANY)
     result = [_fill(inner, source, label, root, depth - 1) for inner in first[:count]]
     while len(result) < count and items is not False:
         value = _fill(items, source, f"{label}{len(result)}", root, depth - 1)
-        if schema.get("uniqueItems") and value in result:
+        if rules.get("uniqueItems") and value in result:
             if len(result) >= least or not isinstance(value, (str, int, float)):
                 break
             value = f"{value} {len(result)}" if isinstance(value, str) else value + len(result)
@@ -187,69 +191,76 @@ def _array(
     return result
 
 
-def _number(schema: Mapping[str, Any], source: Source, label: str, kind: str) -> Any:
-    written = source.written_number()
-    value: Any = float(written) if written is not None else source.number(label, 100)
-    low = schema.get("minimum")
-    high = schema.get("maximum")
-    if isinstance(schema.get("exclusiveMinimum"), (int, float)):
-        bound = schema["exclusiveMinimum"]
-        low = bound + 1 if kind == "integer" or high is None else (bound + high) / 2
-    if isinstance(schema.get("exclusiveMaximum"), (int, float)):
-        bound = schema["exclusiveMaximum"]
-        high = bound - 1 if kind == "integer" or low is None else (bound + low) / 2
-    if low is not None and value < low:
-        value = low
-    if high is not None and value > high:
-        value = high
-    step = schema.get("multipleOf")
-    if isinstance(step, (int, float)) and step > 0:
-        value = value // step * step
-        if low is not None and value < low:
-            value += step
-    if kind == "integer" or value == int(value):
-        return int(value)
+def _bound(rules: Mapping[str, Any], key: str, default: float) -> float:
+    value = rules.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 2**63:
+        return default
     return value
 
 
-def _text(schema: Mapping[str, Any], source: Source, label: str) -> str:
-    named = _FORMATS.get(schema.get("format", ""))
+def _number(rules: Mapping[str, Any], source: Source, label: str, integer: bool) -> Any:
+    infinite = float("inf")
+    written = source.written_number()
+    value: float = float(written) if written is not None else source.number(label, 100)
+    low = _bound(rules, "minimum", -infinite)
+    high = _bound(rules, "maximum", infinite)
+    above = _bound(rules, "exclusiveMinimum", -infinite)
+    below = _bound(rules, "exclusiveMaximum", infinite)
+    if above > -infinite:
+        low = max(
+            low,
+            above + 1
+            if integer or min(high, below) == infinite
+            else (above + min(high, below)) / 2,
+        )
+    if below < infinite:
+        high = min(high, below - 1 if integer or low == -infinite else (below + low) / 2)
+    value = min(max(value, low), high)
+    step = _bound(rules, "multipleOf", 0)
+    if step > 0 and abs(value / step) < infinite:
+        value = value // step * step
+        if value < low:
+            value += step
+    return int(value) if integer or value == int(value) else value
+
+
+def _text(rules: Mapping[str, Any], source: Source, label: str) -> str:
+    named = _FORMATS.get(str(rules.get("format", "")))
     if named is not None:
         return named
     text = source.string(label)
-    least = schema.get("minLength") or 0
+    least = min(int(_bound(rules, "minLength", 0)), _LONG)
     while len(text) < least:
         text += " " + text
-    most = schema.get("maxLength")
-    if isinstance(most, int):
-        text = text[:most] if most >= least else text
-    pattern = schema.get("pattern")
-    if isinstance(pattern, str):
-        fitting = _for_pattern(pattern)
-        text = text if fitting is None else fitting
-    return text
+    most = int(_bound(rules, "maxLength", _LONG))
+    text = text[: max(most, least)]
+    pattern = rules.get("pattern")
+    fitting = _for_pattern(pattern) if isinstance(pattern, str) else None
+    return text if fitting is None else fitting
+
+
+_ATOM = re.compile(r"(\\d|\\w|\\s|\[[^\]]+\]|\\.|\.|[^\\\[\](){}*+?|.])(\{\d+(?:,\d*)?\}|[*+?])?")
 
 
 def _for_pattern(pattern: str) -> Optional[str]:
-    """A text for the simple patterns that schemas have, such as ``^[A-Z]{3}-\\d+$``."""
+    """A text for the simple patterns that schemas have, such as ``^[A-Z]{3}-\\d+$``.
+
+    None for patterns with groups, which are also those that can take for ever.
+    """
     result = ""
     rest = pattern.strip("^$")
-    token = re.compile(
-        r"(\\d|\\w|\\s|\[[^\]]+\]|\\.|\.|[^\\\[\](){}*+?|.])(\{\d+(?:,\d*)?\}|[*+?])?"
-    )
-    while rest:
-        match = token.match(rest)
-        if match is None:
-            return None
-        atom, repeat = match.groups()
-        known = {"\\d": "1", "\\w": "a", "\\s": " ", ".": "a"}
-        if atom in known:
-            char = known[atom]
-        elif atom[0] == "[":
-            char = next((c for c in "a1A_- " + atom[1:-1] if re.match(atom, c)), "a")
-        else:
-            char = atom[-1]
-        count = int(re.findall(r"\d+", repeat)[0]) if repeat and repeat[0] == "{" else 1
-        result += char * count
-        rest = rest[match.end() :]
-    return result if re.search(pattern, result) else None
+    try:
+        while rest:
+            match = _ATOM.match(rest)
+            if match is None:
+                return None
+            atom, repeat = match.groups()
+            char = {"\\d": "1", "\\w": "a", "\\s": " ", ".": "a"}.get(atom, atom[-1])
+            if atom[0] == "[":
+                char = next((c for c in "a1A_- " + atom[1:-1] if re.match(atom, c)), "a")
+            count = int(re.findall(r"\d+", repeat)[0]) if repeat and repeat[0] == "{" else 1
+            result += char * min(count, _MANY)
+            rest = rest[match.end() :]
+        return result if re.search(pattern, result) else None
+    except (re.error, OverflowError):
+        return None

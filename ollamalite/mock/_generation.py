@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from . import _lookup, _mind
+from . import _lookup, _mind, _names
 from ._app import Call
-from ._gojson import encode
+from ._gojson import as_list, as_map, encode
 from ._govalues import timestamp
 from ._mind import Answer, Prompt
 from ._reply import JSON, NDJSON, Failure, Reply, Response, json_reply, stream
 from ._store import Model, effective_context
+from ._wire import REASONS
 
 _LOAD_DURATION = 254_904_832
 _READY_DURATION = 1_719_949
@@ -33,7 +34,6 @@ class _Subject(NamedTuple):
     model: Model
     shown: Object
     remote: bool = False
-    native_errors: bool = False
 
 
 class _Shape(NamedTuple):
@@ -53,7 +53,7 @@ def chat(call: Call) -> Response:
     name, origin = _lookup.source(asked)
     messages: List[Object] = request.get("messages") or []
     if origin == "cloud":
-        return _relay(call, request, name.model + ":" + name.tag, asked, _chat_prompt, _CHAT)
+        return _relay(call, request, asked, _chat_prompt, _CHAT)
     model = _lookup.find(call.app, name, origin, f"model '{asked}' not found")
     if not messages and request.get("keep_alive") == 0:
         call.app.store.unload(model)
@@ -66,13 +66,14 @@ def chat(call: Call) -> Response:
     if request.get("tools"):
         _check_capability(model, "tools")
     options = _lookup.check_options(call, request.get("options") or {})
+    call.app.begin()
     if not messages:
         return _load(call, request, model, options, _single(asked, _EMPTY_MESSAGE, "load"))
     if request.get("_debug_render_only"):
         return json_reply(
             _debug(asked, {"message": {"role": "", "content": ""}}, request, messages)
         )
-    subject = _Subject(model, {"model": asked}, native_errors=True)
+    subject = _Subject(model, {"model": asked})
     objects = _speak(call, request, subject, options, think, _chat_prompt, _CHAT)
     return _answer(request, objects, _join_chat)
 
@@ -85,7 +86,7 @@ def generate(call: Call) -> Response:
         raise Failure(404, f"model '{asked}' not found")
     name, origin = _lookup.source(asked)
     if origin == "cloud":
-        return _relay(call, request, name.model + ":" + name.tag, asked, _text_prompt, _GENERATE)
+        return _relay(call, request, asked, _text_prompt, _GENERATE)
     model = _lookup.find(call.app, name, origin, f"model '{asked}' not found")
     if model.is_remote:
         return _remote(call, request, model, asked, _text_prompt, _GENERATE)
@@ -102,6 +103,7 @@ def generate(call: Call) -> Response:
     if request.get("suffix"):
         _check_capability(model, "insert")
     options = _lookup.check_options(call, request.get("options") or {})
+    call.app.begin()
     if not prompt:
         return _load(call, request, model, options, _single(asked, {"response": ""}, "load"))
     template = request.get("template", "")
@@ -194,7 +196,8 @@ def _text_prompt(request: Mapping[str, Any], think: Any) -> Prompt:
 
 def _chat_prompt(request: Mapping[str, Any], think: Any) -> Prompt:
     messages: List[Object] = request.get("messages") or []
-    asked = next((m for m in reversed(messages) if m.get("role") == "user"), {})
+    nothing: Object = {}
+    asked = next((m for m in reversed(messages) if m.get("role") == "user"), nothing)
     if not asked and messages:
         asked = messages[-1]
     return Prompt(
@@ -215,8 +218,8 @@ def _tool_results(messages: List[Object]) -> List[Tuple[str, str]]:
     for message in messages:
         if message.get("role") != "tool":
             results = []
-            for tool_call in message.get("tool_calls") or ():
-                latest = (tool_call.get("function") or {}).get("name", "")
+            for tool_call in as_list(message.get("tool_calls")):
+                latest = as_map(tool_call.get("function")).get("name", "")
                 names[tool_call.get("id", "")] = latest
             continue
         name = message.get("tool_name") or names.get(message.get("tool_call_id", "-"), latest)
@@ -249,8 +252,16 @@ def _call_message(tool_call: Object) -> Object:
     return {"message": {"role": "assistant", "content": "", "tool_calls": [tool_call]}}
 
 
+def _final_response(calls: List[Object]) -> Object:
+    return {"response": ""}
+
+
+def _no_call(tool_call: Object) -> Optional[Object]:
+    return None
+
+
 _CHAT = _Shape(_message, _final_message, _call_message)
-_GENERATE = _Shape(_response, lambda calls: {"response": ""}, lambda tool_call: None)
+_GENERATE = _Shape(_response, _final_response, _no_call)
 
 
 def _speak(
@@ -289,7 +300,8 @@ def _speak(
             raise Failure(answer.status, answer.error)
         if not answer.finished:
             return
-        calls = _tool_calls(answer, model, prompt)
+        calls = _tool_calls(answer, prompt)
+        said = len(pieces) + sum(_mind.count_tokens(str(entry["function"])) for entry in calls)
         if calls:
             call.pause(delay)
         if calls and model.path == "rendered":
@@ -303,7 +315,7 @@ def _speak(
         if shape is _GENERATE and not request.get("raw") and not subject.remote:
             earlier = list(request.get("context") or ())
             item["context"] = earlier + _mind.token_ids(prompt.text) + _mind.token_ids(text)
-        item.update(_counts(subject, fresh, _mind.count_tokens(prompt.context), len(pieces)))
+        item.update(_counts(subject, fresh, _mind.count_tokens(prompt.context), said))
         if shape is _GENERATE and calls and model.path == "harmony":
             item["tool_calls"] = [{"function": entry["function"]} for entry in calls]
         yield item
@@ -344,7 +356,7 @@ def _add_logprobs(item: Object, piece: str, top: int) -> None:
     item["logprobs"] = [_mind.logprobs(piece, top)]
 
 
-def _tool_calls(answer: Answer, model: Model, prompt: Prompt) -> List[Object]:
+def _tool_calls(answer: Answer, prompt: Prompt) -> List[Object]:
     calls: List[Object] = []
     for index, made in enumerate(answer.tool_calls):
         entry: Object = {}
@@ -444,7 +456,6 @@ def _with_logprobs(item: Object, logprobs: List[Object], after: str) -> Object:
 def _relay(
     call: Call,
     request: Mapping[str, Any],
-    target: str,
     asked: str,
     read: Callable[[Mapping[str, Any], Any], Prompt],
     shape: _Shape,
@@ -455,6 +466,11 @@ def _relay(
     refused, reply = _lookup.signed_out(app)
     if refused:
         return reply
+    try:
+        app.begin()
+    except Failure as failure:
+        return Reply(failure.status, encode(failure.body), JSON, chunked=True)
+    target = _names.split_source(asked)[0]
     model = _cloud_model(target)
     subject = _Subject(model, {"model": target}, remote=True)
     objects = _speak(call, request, subject, {}, _cloud_think(request), read, shape)
@@ -481,6 +497,13 @@ def _remote(
     if not app.signed_in:
         body = encode(_lookup.unauthorized().body)
         return Reply(401, body, NDJSON if streaming else JSON)
+    try:
+        app.begin()
+    except Failure as failure:
+        # The server's error type is written as it is, with the names that Go gives its fields.
+        reason = f"{failure.status} {REASONS.get(failure.status, '')}"
+        body = encode({"StatusCode": failure.status, "Status": reason, **failure.body})
+        return Reply(failure.status, body, NDJSON if streaming else JSON)
     shown = {"model": asked, "remote_model": model.remote_model, "remote_host": model.remote_host}
     subject = _Subject(_cloud_model(model.remote_model), shown, remote=True)
     objects = _speak(call, request, subject, {}, _cloud_think(request), read, shape)

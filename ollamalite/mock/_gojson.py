@@ -9,7 +9,7 @@ from __future__ import annotations
 import json.encoder
 import re
 import struct
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Type, cast
 
 MAX_DEPTH = 10_000
 
@@ -245,8 +245,21 @@ def plain(node: Any, depth: int = 200) -> Any:
     if type(node) is list:
         if not depth:
             return None
-        return [plain(item, depth - 1) for item in node]
+        return [plain(item, depth - 1) for item in as_list(node)]
     return node
+
+
+def as_map(value: Any) -> Dict[str, Any]:
+    """The value if it is an object, else an empty one."""
+    return cast("Dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def as_list(value: Any) -> List[Any]:
+    """The value if it is a list, else an empty one."""
+    if not isinstance(value, list):
+        return []
+    items: List[Any] = cast(Any, value)
+    return items
 
 
 def quote(text: str) -> str:
@@ -293,8 +306,8 @@ def encode(value: Any) -> bytes:
     return _HTML.sub(_escape, "".join(parts)).encode("utf-8", "replace")
 
 
-def _write(value: Any, put: Any) -> None:
-    kind = type(value)
+def _write(value: Any, put: Callable[[str], None]) -> None:
+    kind: Type[Any] = value.__class__
     if kind is str:
         put(_quoted(value))
     elif kind is int:
@@ -306,22 +319,19 @@ def _write(value: Any, put: Any) -> None:
     elif value is False:
         put("false")
     elif isinstance(value, dict):
-        comma = ""
-        put("{")
-        for key, item in value.items():
-            put(comma + _quoted(key) + ":")
+        mark = "{"
+        for key, item in as_map(value).items():
+            put(f"{mark}{_quoted(key)}:")
             _write(item, put)
-            comma = ","
-        put("}")
+            mark = ","
+        put("{}" if mark == "{" else "}")
     elif isinstance(value, (list, tuple)):
-        comma = ""
-        put("[")
-        for item in value:
-            if comma:
-                put(comma)
+        mark = "["
+        for item in cast("Iterable[Any]", value):
+            put(mark)
             _write(item, put)
-            comma = ","
-        put("]")
+            mark = ","
+        put("[]" if mark == "[" else "]")
     elif kind is Float32:
         put(_float(_shortest32(value), value))
     elif isinstance(value, float):

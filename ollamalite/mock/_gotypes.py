@@ -8,9 +8,9 @@ can say (durations, images, raw JSON), the tables here name the difference.
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union, cast
 
-from ._gojson import NoBody, Number, Object, SyntaxFault, plain, scan
+from ._gojson import NoBody, Number, Object, SyntaxFault, as_list, as_map, plain, scan
 from ._govalues import ValueFault, base64_bytes, duration
 
 Types = Mapping[str, Mapping[str, Any]]
@@ -52,7 +52,7 @@ _GO_FIELDS: Dict[str, Any] = {
 }
 
 # Fields that are described for older servers only: this one ignores them, whatever they hold.
-_GONE = {"GenerateRequest": {"width", "height", "steps"}}
+_GONE = {"GenerateRequest": frozenset(("width", "height", "steps"))}
 
 # Types that decode themselves: their first mismatch ends the decoding at once.
 _SELF_DECODING = {"Message"}
@@ -84,7 +84,9 @@ class Raw(NamedTuple):
     node: Any
 
 
-class _Mismatch(Exception):
+class Mismatch(Exception):
+    """A value of another type than the field's; ``struct`` and ``field`` say where."""
+
     def __init__(self, found: str, wanted: str) -> None:
         self.found = found
         self.wanted = wanted
@@ -125,8 +127,10 @@ def decode(types: Types, component: str, body: bytes) -> Dict[str, Any]:
         decoder.struct(component, node, fields)
         if decoder.fault is not None:
             raise decoder.fault
-    except (_Mismatch, ValueFault) as fault:
+    except (Mismatch, ValueFault) as fault:
         raise BodyFault(str(fault)) from None
+    except RecursionError:
+        raise BodyFault("exceeded max depth") from None
     return fields
 
 
@@ -145,16 +149,16 @@ class _Decoder:
         return _SKIP
 
     def placed(self, fault: Exception) -> Exception:
-        if isinstance(fault, _Mismatch) and self.struct_name:
+        if isinstance(fault, Mismatch) and self.struct_name:
             fault.struct = self.struct_name
             fault.field = ".".join(self.path + ([fault.field] if fault.field else []))
         return fault
 
     def struct(self, component: str, node: Any, into: Dict[str, Any]) -> Union[_Skip, None]:
         if type(node) is not Object:
-            return self.save(_Mismatch(_kind(node), "api." + go_name(component)))
+            return self.save(Mismatch(kind(node), "api." + go_name(component)))
         fields = self.types[component]
-        gone = _GONE.get(component, ())
+        gone = _GONE.get(component, frozenset())
         folded = {name.lower(): name for name in fields}
         outer = self.struct_name
         for member in node:
@@ -181,14 +185,15 @@ class _Decoder:
 
     def value(self, spec: Any, node: Any) -> Any:
         if isinstance(spec, tuple):
-            spec = _alternative(spec, node)
+            union: Tuple[Any, ...] = cast(Any, spec)
+            spec = _alternative(union, node)
         if isinstance(spec, str):
             reader = _READERS.get(spec)
             if reader is not None:
                 return reader(self, node)
             return self.component(spec, node)
         if isinstance(spec, list):
-            return self.items(spec[0], node)
+            return self.items(as_list(spec)[0], node)
         if "+" in spec:
             return self.ordered_map(spec["+"], node)
         return self.map(spec["*"], node)
@@ -207,16 +212,16 @@ class _Decoder:
 
     def items(self, spec: Any, node: Any) -> Any:
         if type(node) is not list:
-            return self.save(_Mismatch(_kind(node), go_type([spec])))
+            return self.save(Mismatch(kind(node), go_type([spec])))
         result: List[Any] = []
-        for item in node:
+        for item in as_list(node):
             value = _zero(spec) if item is None else self.value(spec, item)
             result.append(_zero(spec) if value is _SKIP else value)
         return result
 
     def map(self, spec: Any, node: Any) -> Any:
         if type(node) is not Object:
-            return self.save(_Mismatch(_kind(node), go_type({"*": spec})))
+            return self.save(Mismatch(kind(node), go_type({"*": spec})))
         result: Dict[str, Any] = {}
         for member in node:
             value = _zero(spec) if member.value is None else self.value(spec, member.value)
@@ -237,29 +242,29 @@ class _Decoder:
         return result
 
     def string(self, node: Any) -> Any:
-        return node if type(node) is str else self.save(_Mismatch(_kind(node), "string"))
+        return node if type(node) is str else self.save(Mismatch(kind(node), "string"))
 
     def boolean(self, node: Any) -> Any:
-        return node if type(node) is bool else self.save(_Mismatch(_kind(node), "bool"))
+        return node if type(node) is bool else self.save(Mismatch(kind(node), "bool"))
 
     def integer(self, node: Any) -> Any:
         if type(node) is not Number:
-            return self.save(_Mismatch(_kind(node), "int"))
+            return self.save(Mismatch(kind(node), "int"))
         if not _INTEGER.match(node) or not -(2**63) <= int(node) < 2**63:
-            return self.save(_Mismatch(f"number {node}", "int"))
+            return self.save(Mismatch(f"number {node}", "int"))
         return int(node)
 
     def number(self, node: Any) -> Any:
         if type(node) is not Number:
-            return self.save(_Mismatch(_kind(node), "float64"))
+            return self.save(Mismatch(kind(node), "float64"))
         value = float(node)
         if value in (float("inf"), float("-inf")):
-            return self.save(_Mismatch(f"number {node}", "float64"))
+            return self.save(Mismatch(f"number {node}", "float64"))
         return plain(node)
 
     def object(self, node: Any) -> Any:
         if type(node) is not Object:
-            return self.save(_Mismatch(_kind(node), _SCALARS[_MAP]))
+            return self.save(Mismatch(kind(node), _SCALARS[_MAP]))
         return plain(node)
 
     def any(self, node: Any) -> Any:
@@ -267,7 +272,7 @@ class _Decoder:
 
     def image(self, node: Any) -> Any:
         if type(node) is not str:
-            return self.save(_Mismatch(_kind(node), _SCALARS[_IMAGE]))
+            return self.save(Mismatch(kind(node), _SCALARS[_IMAGE]))
         try:
             return base64_bytes(node)
         except ValueFault as fault:
@@ -282,8 +287,8 @@ class _Decoder:
         if type(node) is Number or type(node) is str:
             return duration(node)
         go = {"array": "[]interface {}", "object": "map[string]interface {}"}
-        kind = _kind(node)
-        raise ValueFault(f"Unsupported type: '{go.get(kind, kind)}'")
+        found = kind(node)
+        raise ValueFault(f"Unsupported type: '{go.get(found, found)}'")
 
     def think(self, node: Any) -> Any:
         if type(node) is bool:
@@ -319,18 +324,19 @@ def go_name(component: str) -> str:
 def go_type(spec: Any) -> str:
     """A type of the description as Go prints it."""
     if isinstance(spec, list):
-        inner = go_type(spec[0])
+        inner = go_type(as_list(spec)[0])
         return "api.Tools" if inner == "api.Tool" else "[]" + inner
     if isinstance(spec, dict):
-        return "map[string]" + go_type(next(iter(spec.values())))
+        return "map[string]" + go_type(next(iter(as_map(spec).values())))
     if isinstance(spec, tuple):
-        return go_type(spec[-1])
+        union: Tuple[Any, ...] = cast(Any, spec)
+        return go_type(union[-1])
     return _SCALARS.get(spec) or "api." + go_name(spec)
 
 
 def _alternative(spec: Tuple[Any, ...], node: Any) -> Any:
     """The member of a union that takes this kind of value, else the last one."""
-    kind = _kind(node)
+    found = kind(node)
     fitting: List[Any] = []
     for option in spec:
         if isinstance(option, list):
@@ -339,7 +345,7 @@ def _alternative(spec: Tuple[Any, ...], node: Any) -> Any:
             accepts = "object"
         else:
             accepts = _ACCEPTS.get(option, "object")
-        if accepts in (kind, "any"):
+        if accepts in (found, "any"):
             fitting.append(option)
     if len(fitting) > 1:
         return "any"
@@ -356,16 +362,15 @@ _ACCEPTS = {
 }
 
 
-def _kind(node: Any) -> str:
-    """The word that Go's texts have for the kind of a JSON value."""
-    kind = type(node)
-    if kind is Object:
+def kind(node: Any) -> str:
+    """The word that Go's texts have for the kind of a JSON value, scanned or plain."""
+    if isinstance(node, bool):
+        return "bool"
+    if isinstance(node, (Object, dict)):
         return "object"
-    if kind is list:
+    if isinstance(node, list):
         return "array"
-    if kind is Number:
-        return "number"
-    return "bool" if kind is bool else "string"
+    return "number" if isinstance(node, (Number, int, float)) else "string"
 
 
 def _zero(spec: Any) -> Any:

@@ -9,16 +9,13 @@ from ._app import Handler
 
 HANDLERS: Dict[str, Handler] = {
     "ping": _account.ping,
-    "head_root": _account.ping,
     "version": _account.version,
-    "head_version": _account.version,
     "status": _account.status,
     "generate": _generation.generate,
     "chat": _generation.chat,
     "embed": _embedding.embed,
     "embeddings": _embedding.embeddings,
     "list": _management.tags,
-    "head_tags": _management.tags,
     "ps": _management.ps,
     "show": _management.show,
     "copy": _management.copy,

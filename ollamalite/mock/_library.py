@@ -90,7 +90,7 @@ def library_model(name: str) -> Model:
 
     row = _TABLE.get(name) or ("tools", "llama", _BILLION, "Q4_K_M", 700_000_000, 131072, 2048)
     words, family, count, quantization, size, context, embedding = row
-    capabilities: List[str] = words.split()
+    capabilities: List[str] = list(words.split())
     if "embedding" not in capabilities:
         capabilities.insert(0, "completion")
     weights = [Layer("model", made_up_digest(family, str(count), str(size)), size)]

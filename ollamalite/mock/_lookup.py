@@ -6,7 +6,7 @@ from typing import Any, Dict, Mapping, Tuple
 
 from . import _names
 from ._app import App, Call
-from ._gojson import encode, plain
+from ._gojson import as_list, encode, plain
 from ._gotypes import Raw
 from ._names import Name
 from ._reply import JSON, Failure, Reply
@@ -81,7 +81,7 @@ def check_options(call: Call, options: Mapping[str, Any]) -> Dict[str, Any]:
         if isinstance(kind, list):
             if not isinstance(value, list):
                 raise Failure(500, f'option "{key}" must be of type array')
-            if not all(isinstance(item, str) for item in value):
+            if not all(isinstance(item, str) for item in as_list(value)):
                 raise Failure(500, f'option "{key}" must be of an array of strings')
         elif kind == "boolean":
             if not isinstance(value, bool):

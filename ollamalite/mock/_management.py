@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Mapping
 
 from . import _lookup, _names
 from ._app import App, Call
-from ._gojson import encode, quote
+from ._gojson import as_list, encode, quote
 from ._reply import JSON, Failure, Reply, json_reply
 from ._store import MODELS_FOLDER, Model
 
@@ -95,7 +95,7 @@ def _shown(app: App, model: Model, request: Mapping[str, Any]) -> Dict[str, Any]
         result["parameters"] = "\n".join(
             f"{key:<30} {_literal(value)}"
             for key, values in model.parameters.items()
-            for value in (values if isinstance(values, list) else [values])
+            for value in as_list(values) or [values]
         )
     template = model.chat_template or model.template
     if template:
@@ -149,16 +149,17 @@ def _modelfile(model: Model) -> str:
     ]
     if not any(layer.kind == "model" for layer in model.weights):
         lines.append("FROM ")
-    for layer in model.weights:
-        word = "ADAPTER" if layer.kind == "adapter" else "FROM"
-        lines.append(f"{word} {MODELS_FOLDER}/blobs/{layer.digest.replace(':', '-')}")
+    for kind, word in (("model", "FROM"), ("adapter", "ADAPTER"), ("projector", "FROM")):
+        for layer in model.weights:
+            if layer.kind == kind:
+                lines.append(f"{word} {MODELS_FOLDER}/blobs/{layer.digest.replace(':', '-')}")
     if model.template:
         lines.append("TEMPLATE " + _modelfile_text(model.template))
     if model.system:
         lines.append("SYSTEM " + _modelfile_text(model.system))
     for key in sorted(model.parameters):
         values = model.parameters[key]
-        for value in values if isinstance(values, list) else [values]:
+        for value in as_list(values) or [values]:
             text = value if isinstance(value, str) else encode(value).decode()
             lines.append(f"PARAMETER {key} {_modelfile_text(text)}")
     lines += ["LICENSE " + _modelfile_text(text) for text in model.license]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import re
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ._fill import Source, arguments, fill
-from ._gojson import encode, float32
+from ._gojson import float32
 
 _WORDS = re.compile(r"\s*\S{1,24}|\s+\Z")
 _TOKENS = re.compile(r"\w+|[^\w\s]")
@@ -20,9 +21,11 @@ class Answer:
     ``text`` and ``thinking`` are sent word by word; ``pieces`` gives the pieces themselves, as
     ``("content" | "thinking", text)``. ``tool_calls`` are ``{"name", "arguments", "id"?}``.
     With ``error`` the generation fails after ``after`` pieces (all of them if None), with
-    ``status`` if nothing was sent. ``finished=False`` lets it stop without a last object, as
+    ``status`` if nothing was sent; ``early`` lets it fail as a load or a full queue does, before
+    generation begins. ``finished=False`` lets it stop without a last object, as
     the server does when its runner just ends. ``delay``: seconds before each piece.
-    For pull, push and create only ``error``, ``status``, ``after`` (lines) and ``delay`` count.
+    Embeddings and transfers take only answers with an ``error``; for pull, push and create
+    ``after`` counts lines, one if it is None.
     """
 
     def __init__(
@@ -36,18 +39,20 @@ class Answer:
         error: Optional[str] = None,
         status: int = 500,
         after: Optional[int] = None,
+        early: bool = False,
         finished: bool = True,
         delay: Optional[float] = None,
     ) -> None:
         if pieces is None:
             pieces = [("thinking", word) for word in words(thinking)]
             pieces += [("content", word) for word in words(text)]
-        self.pieces = list(pieces)
-        self.tool_calls = list(tool_calls)
+        self.pieces: List[Tuple[str, str]] = list(pieces)
+        self.tool_calls: List[Mapping[str, Any]] = list(tool_calls)
         self.done_reason = done_reason
         self.error = error
         self.status = status
         self.after = after
+        self.early = early
         self.finished = finished
         self.delay = delay
 
@@ -91,7 +96,7 @@ def answer(prompt: Prompt) -> Answer:
         source = Source(prompt.text)
         schema = prompt.schema
         value: Any = {"answer": _text(prompt)} if schema == "json" else fill(schema, source)
-        return Answer(encode(value).decode(), thinking=thinking)
+        return Answer(json.dumps(value, ensure_ascii=False), thinking=thinking)
     return Answer(_text(prompt), thinking=thinking)
 
 

@@ -6,16 +6,13 @@ import selectors
 import socket
 import threading
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Iterable, List, Optional, Set, Type, Union
+from typing import Any, Iterable, List, Optional, Set, Type, Union
 
 from .._generated.description import API_VERSION
 from ._app import App, Recorded
 from ._connection import Connection
 from ._mind import Answer
 from ._store import Model, Store
-
-if TYPE_CHECKING:
-    import ssl
 
 _BACKLOG = 512
 _JOIN = 5.0
@@ -29,7 +26,7 @@ class Server:
         host: str,
         port: int,
         app: App,
-        tls: Optional[ssl.SSLContext],
+        tls: Optional[Any],
         connection_limit: int,
     ) -> None:
         self._host = host
@@ -163,39 +160,26 @@ class Server:
         if len(self._connections) >= self._limit:
             sock.close()
             return
-        thread = threading.Thread(target=self._run, args=(sock,), daemon=True)
+        connection = Connection(sock, self._app, self._tls, self._closing)
+        thread = threading.Thread(target=self._run, args=(connection,), daemon=True)
         with self._lock:
+            self._connections.add(connection)
             self._threads.add(thread)
         try:
             thread.start()
         except RuntimeError:
+            # There can be no more threads: the client sees its connection end.
             sock.close()
             with self._lock:
+                self._connections.discard(connection)
                 self._threads.discard(thread)
 
-    def _run(self, sock: socket.socket) -> None:
-        connection: Optional[Connection] = None
+    def _run(self, connection: Connection) -> None:
         try:
-            sock.setblocking(True)
-            if sock.family != getattr(socket, "AF_UNIX", None):
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._tls is not None:
-                sock.settimeout(_JOIN)
-                sock = self._tls.wrap_socket(sock, server_side=True)
-                sock.settimeout(None)
-            connection = Connection(sock, self._app, self._closing)
-            with self._lock:
-                self._connections.add(connection)
-            if not self._closing.is_set():
-                connection.run()
-        except OSError:
-            # A failed handshake, or a client that went away: there is nobody to tell.
-            return
+            connection.run()
         finally:
-            sock.close()
             with self._lock:
-                if connection is not None:
-                    self._connections.discard(connection)
+                self._connections.discard(connection)
                 self._threads.discard(threading.current_thread())
 
 
@@ -245,7 +229,7 @@ def serve(
     signed_in: bool = True,
     version: str = API_VERSION,
     utc_offset: int = 0,
-    tls: Optional[ssl.SSLContext] = None,
+    tls: Optional[Any] = None,
     body_limit: int = 512 << 20,
     blob_limit: int = 8 << 30,
     record_limit: int = 1000,
@@ -259,7 +243,8 @@ def serve(
 
     ``cloud`` adds the routes of the cloud host, which want a bearer key; ``cloud_disabled`` and
     ``signed_in`` say how the server stands to the cloud. ``version`` is what it calls itself,
-    ``utc_offset`` (minutes) the zone of its times. ``tls`` makes it an HTTPS server.
+    ``utc_offset`` (minutes) the zone of its times. ``tls``, an
+    ``ssl.SSLContext`` with a certificate, makes it an HTTPS server.
 
     Limits: ``body_limit`` bytes of one request body, ``blob_limit`` bytes of all uploads
     (large ones are kept in temporary files), ``record_limit`` requests in `Server.requests`,

@@ -75,10 +75,12 @@ class Model:
         tensors: Optional[Sequence[Mapping[str, Any]]] = None,
         shown_capabilities: Optional[Sequence[str]] = None,
     ) -> None:
-        self.name = _names.parse(name)
-        self.capabilities = tuple(capabilities)
+        self.name: _names.Name = _names.parse(name)
+        self.capabilities: Tuple[str, ...] = tuple(capabilities)
         self.family = family
-        self.families = list(families) if families is not None else ([family] if family else None)
+        self.families: Optional[List[str]] = (
+            list(families) if families is not None else ([family] if family else None)
+        )
         self.format = format
         self.parameter_size = parameter_size
         self.quantization = quantization
@@ -89,9 +91,9 @@ class Model:
         self.template = template
         self.chat_template = chat_template
         self.system = system
-        self.license = list(license)
-        self.parameters = dict(parameters or {})
-        self.messages = [dict(message) for message in messages]
+        self.license: List[str] = list(license)
+        self.parameters: Dict[str, Any] = dict(parameters or {})
+        self.messages: List[Dict[str, Any]] = [dict(message) for message in messages]
         self.path = path
         self.parent = parent
         self.remote_model = remote_model
@@ -99,22 +101,22 @@ class Model:
         self.requires = requires
         if weights is None:
             weights = [Layer("model", made_up_digest(name, str(size)), size)]
-        self.weights = list(weights)
+        self.weights: List[Layer] = list(weights)
         if model_info is None:
             model_info = _made_up_info(
                 family, parameter_count, context_length, embedding_length, capabilities
             )
-        self.model_info = dict(model_info)
+        self.model_info: Dict[str, Any] = dict(model_info)
         if projector_info is None and "vision" in capabilities:
             projector_info = {"clip.has_vision_encoder": True, "general.architecture": "clip"}
-        self.projector_info = dict(projector_info or {})
+        self.projector_info: Dict[str, Any] = dict(projector_info or {})
         if tensors is None:
             tensors = [
                 {"name": "token_embd.weight", "type": "Q6_K", "shape": [embedding_length, 128_256]},
                 {"name": "output_norm.weight", "type": "F32", "shape": [embedding_length]},
             ]
-        self.tensors = [dict(tensor) for tensor in tensors]
-        self.shown_capabilities = tuple(
+        self.tensors: List[Dict[str, Any]] = [dict(tensor) for tensor in tensors]
+        self.shown_capabilities: Tuple[str, ...] = tuple(
             capabilities if shown_capabilities is None else shown_capabilities
         )
         self.modified_at = 0
@@ -242,17 +244,17 @@ class Store:
     """The state that requests change. Every method may be called from any thread."""
 
     def __init__(self, models: Iterable[Model], blob_limit: int) -> None:
-        self.lock = threading.RLock()
-        self.blobs = Blobs(blob_limit)
+        self.lock: Any = threading.RLock()
+        self.blobs: Blobs = Blobs(blob_limit)
         self._models: Dict[str, Model] = {}
         self._loaded: Dict[str, Loaded] = {}
         for model in models:
-            self.put(model)
+            self.put(model.copy())
 
     def models(self) -> List[Model]:
-        """Newest first, by whole seconds."""
+        """Newest first."""
         with self.lock:
-            return sorted(self._models.values(), key=lambda model: -(model.modified_at // SECOND))
+            return sorted(self._models.values(), key=lambda model: -model.modified_at)
 
     def find(self, name: _names.Name) -> Optional[Model]:
         """The model of that name, whatever its case."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Mapping
+from typing import Any, Dict
 
 from . import _lookup, _mind
 from ._app import Call
+from ._gojson import as_list, as_map
 from ._reply import Failure, Reply, json_reply
 
 
@@ -17,7 +18,7 @@ def systemone(call: Call) -> Reply:
         raise Failure(400, "model is required")
     name, origin = _lookup.source(asked)
     model = _lookup.find(call.app, name, origin, f"model '{asked}' not found")
-    questions = request.get("questions") or {}
+    questions = as_map(request.get("questions"))
     if not questions:
         raise Failure(400, "questions is required")
     store = call.app.store
@@ -37,19 +38,18 @@ def _text(content: Any) -> str:
 
 
 def _answer(state: str, key: str, question: Any) -> Dict[str, Any]:
-    if not isinstance(question, Mapping):
-        raise Failure(400, f'question "{key}" must be an object')
-    kind = question.get("type")
-    criteria = question.get("criteria")
-    context = f"{state}\n{_text(question.get('instructions', ''))}"
+    asked = as_map(question)
+    kind = asked.get("type")
+    named = as_map(asked.get("criteria"))
+    ordered = as_list(asked.get("criteria"))
+    context = f"{state}\n{_text(asked.get('instructions', ''))}"
     if kind == "noul":
-        described = criteria if isinstance(criteria, Mapping) else {}
-        options = [(word, described.get(word) or word) for word in ("false", "true")]
+        options = [(word, named.get(word) or word) for word in ("false", "true")]
         return {"type": "noul", "noul": _mind.choose(context, options)["true"]}
     if kind == "choice":
-        if not isinstance(criteria, Mapping) or not criteria:
+        if not named:
             raise Failure(400, f'question "{key}" must have criteria')
-        chosen = _mind.choose(context, [(name, text or name) for name, text in criteria.items()])
+        chosen = _mind.choose(context, [(name, text or name) for name, text in named.items()])
         best = max(chosen, key=lambda name: chosen[name])
         return {
             "type": "choice",
@@ -58,9 +58,9 @@ def _answer(state: str, key: str, question: Any) -> Dict[str, Any]:
             "confidence": chosen[best],
         }
     if kind == "score":
-        if not isinstance(criteria, list) or not criteria:
+        if not ordered:
             raise Failure(400, f'question "{key}" must have criteria')
-        legend = {str(index): str(text) for index, text in enumerate(criteria)}
+        legend = {str(index): str(text) for index, text in enumerate(ordered)}
         chosen = _mind.choose(context, list(legend.items()))
         return {
             "type": "score",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 from typing import Any, Dict, Generator, Iterator, List, Mapping, Optional, Tuple
 
-from . import _names
+from . import _gotypes, _names
 from ._app import App, Call
 from ._blobs import BlobFault
 from ._gguf import GGUF, NotGGUF, human_count
+from ._gojson import as_list, as_map
 from ._management import stored_name
 from ._names import Name
 from ._reply import Failure, Reply, Response, last, stream
@@ -26,6 +27,7 @@ _Making = Generator[Dict[str, Any], None, Model]
 
 _SUCCESS: Dict[str, Any] = {"status": "success"}
 _QUANTIZATIONS = ("F32", "F16", "BF16", "Q4_K_S", "Q4_K_M", "Q8_0")
+_METADATA_LIMIT = 64 << 20
 _WORK_DIGEST = "0000000000000000000"
 _DENIED = (
     '403: {"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]}'
@@ -34,13 +36,12 @@ _DENIED = (
 
 def _told(call: Call, progress: Progress) -> Progress:
     """Progress at the server's pace, with the failure that a test has put down for it."""
-    answer = call.app.next_answer()
+    answer = call.app.next_failure()
     delay = call.app.delay
     after: Optional[int] = None
     if answer is not None:
         delay = delay if answer.delay is None else answer.delay
-        if answer.error is not None:
-            after = 1 if answer.after is None else answer.after
+        after = 1 if answer.after is None else answer.after
     for count, item in enumerate(progress):
         if count == after and answer is not None:
             raise Failure(answer.status, answer.error or "")
@@ -179,7 +180,7 @@ def create(call: Call) -> Response:
     if not name.valid:
         raise Failure(400, "invalid model name")
     for field in ("files", "adapters", "draft_files"):
-        for file, digest in (request.get(field) or {}).items():
+        for file, digest in as_map(request.get(field)).items():
             _check_file(file, digest)
     if request.get("draft_quantize") and not request.get("draft_files"):
         raise Failure(400, "--draft-quantize requires a DRAFT model")
@@ -195,7 +196,7 @@ def _check_file(file: str, digest: str) -> None:
 
 def _create(call: Call, name: Name, request: Mapping[str, Any]) -> Progress:
     app = call.app
-    info = request.get("info") or {}
+    info = as_map(request.get("info"))
     _check_info(info)
     # What a failure before the first line leaves undone is nothing: all checks that need no
     # progress come first.
@@ -336,7 +337,8 @@ def _kind(app: App, file: str, digest: str) -> Optional[str]:
 
 
 def _parsed(app: App, digest: str) -> Tuple[Layer, GGUF]:
-    data = app.store.blobs.read(digest)
+    # The metadata stand at the front; the weights need not be read.
+    data = app.store.blobs.read(digest, _METADATA_LIMIT)
     if data is None:
         path = f"{MODELS_FOLDER}/blobs/{digest.replace(':', '-', 1)}"
         raise Failure(500, f"open {path}: no such file or directory")
@@ -345,7 +347,7 @@ def _parsed(app: App, digest: str) -> Tuple[Layer, GGUF]:
     except NotGGUF as fault:
         raise Failure(400, str(fault)) from None
     kind = "projector" if gguf.is_projector else "model"
-    return Layer(kind, app.store.blobs.canonical(digest), len(data)), gguf
+    return Layer(kind, app.store.blobs.canonical(digest), app.store.blobs.size(digest)), gguf
 
 
 def _of_gguf(layer: Layer, gguf: GGUF, projectors: List[Tuple[Layer, GGUF]]) -> Model:
@@ -445,7 +447,7 @@ def _overlay(model: Model, request: Mapping[str, Any]) -> None:
     model.parameters.update(
         {
             key: value
-            for key, value in (request.get("parameters") or {}).items()
+            for key, value in as_map(request.get("parameters")).items()
             if value is not None
         }
     )
@@ -467,15 +469,13 @@ def _licenses(value: Any) -> List[str]:
         return []
     if isinstance(value, str):
         return [value]
-    words: Dict[type, str] = {dict: "object", bool: "bool", int: "number", float: "number"}
     if not isinstance(value, list):
-        kind = words.get(type(value), "number")
-        raise Failure(500, f"json: cannot unmarshal {kind} into Go value of type []string")
-    for item in value:
-        if not isinstance(item, str):
-            kind = words.get(type(item), "array")
-            raise Failure(500, f"json: cannot unmarshal {kind} into Go value of type string")
-    return value
+        raise Failure(500, str(_gotypes.Mismatch(_gotypes.kind(value), "[]string")))
+    texts = as_list(value)
+    for text in texts:
+        if not isinstance(text, str):
+            raise Failure(500, str(_gotypes.Mismatch(_gotypes.kind(text), "string")))
+    return texts
 
 
 def _plain_message(message: Mapping[str, Any]) -> Dict[str, Any]:

@@ -70,6 +70,11 @@ class Reader:
         self._recv = recv
         self._buffer = b""
 
+    @property
+    def pending(self) -> bool:
+        """There are bytes that belong to no line yet."""
+        return bool(self._buffer)
+
     def line(self, limit: int) -> Optional[bytes]:
         """The next line without its end, None at the end of input. Raises `ProtocolFault`."""
         searched = 0
@@ -125,6 +130,8 @@ def read_head(reader: Reader) -> Optional[Head]:
     if first == b"":
         first = reader.line(left)
     if first is None:
+        if reader.pending:
+            raise ProtocolFault(400)
         return None
     method, target, version = _request_line(first)
     left -= len(first) + 2
@@ -132,7 +139,7 @@ def read_head(reader: Reader) -> Optional[Head]:
     while True:
         line = reader.line(left)
         if line is None:
-            return None
+            raise ProtocolFault(400)
         if not line:
             break
         left -= len(line) + 2
@@ -207,7 +214,7 @@ class Body:
             self._chunked = True
         else:
             self._left = int(head.get("content-length", "0"))
-        self.finished = not self._chunked and not self._left
+        self.finished: bool = not self._chunked and not self._left
         expects = head.get("expect").lower() == "100-continue" and head.version >= (1, 1)
         if expects and not self.finished:
             self._proceed = proceed

@@ -1,0 +1,688 @@
+"""Both clients, from arguments to values, against the mock server and raw sockets."""
+
+import asyncio
+import copy
+import io
+import json
+import pickle
+import threading
+import typing
+
+import pytest
+
+import ollamalite
+from ollamalite import (
+    AsyncClient,
+    Client,
+    DecodeError,
+    IncompleteError,
+    Message,
+    RequestError,
+    ResponseError,
+    mock,
+)
+from ollamalite._generated.client_methods import AsyncMethods, SyncMethods
+
+from .both_clients import both
+from .wire_server import answering, serve
+
+HELLO = [{"role": "user", "content": "hello"}]
+PNG = b"\x89PNG\r\n\x1a\n not really"
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch):
+    for name in ("OLLAMA_HOST", "OLLAMA_API_KEY", "HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def server():
+    with mock.serve() as running:
+        yield running
+
+
+def sent(face, method, *args, answer=b"{}", options=None, **kwargs):
+    """Return the request that a call sends."""
+    with serve(answering(answer)) as server:
+        face.call(face.make(server.url, **(options or {})), method, *args, **kwargs)
+        (received,) = server.requests
+    return received
+
+
+def body(received):
+    return json.loads(received.body)
+
+
+CALLS = {
+    "ping": ((), {}),
+    "version": ((), {}),
+    "status": ((), {}),
+    "list": ((), {}),
+    "ps": ((), {}),
+    "model_recommendations": ((), {}),
+    "show": (("llama3.2",), {}),
+    "generate": (("llama3.2", "hi"), {}),
+    "chat": (("llama3.2", HELLO), {}),
+    "embed": (("embeddinggemma", ["a", "b"]), {}),
+    "embeddings": (("embeddinggemma", "a"), {}),
+    "systemone": (
+        ("llama3.2", "it rains", {"wet": {"type": "noul", "instructions": "Is it wet?"}}),
+        {},
+    ),
+    "pull": (("qwen3",), {}),
+    "push": (("llama3.2",), {}),
+    "create": (("mine",), {"from_": "llama3.2", "system": "Be brief."}),
+    "copy": (("llama3.2", "twin"), {}),
+    "delete": (("gone",), {}),
+    "blob_exists": (("sha256:" + "0" * 64,), {}),
+    "create_blob": ((__file__,), {}),
+    "me": ((), {}),
+    "signout": ((), {}),
+    "web_search": (("sky",), {}),
+    "web_fetch": (("https://example.com",), {}),
+    "experimental_web_search": (("sky",), {}),
+    "experimental_web_fetch": (("https://example.com",), {}),
+}
+
+
+def test_every_operation_is_in_the_table_of_calls():
+    names = {name for name in vars(SyncMethods) if not name.startswith("_")} | {"create_blob"}
+    assert names == set(CALLS)
+    assert names == {name for name in vars(AsyncMethods) if not name.startswith("_")} | {
+        "create_blob"
+    }
+
+
+@pytest.mark.parametrize("name", [n for n in CALLS if not n.startswith("web_")])
+def test_every_operation_gives_the_same_through_both_clients_and_the_module(name, monkeypatch):
+    args, kwargs = CALLS[name]
+    results = []
+    for ask in (_ask_sync, _ask_async, _ask_module):
+        with mock.serve() as fresh:
+            Client(fresh.url).copy("llama3.2", "gone")
+            try:
+                results.append(ask(fresh.url, monkeypatch, name, args, kwargs))
+            except ResponseError as error:
+                results.append((error.status_code, error.error))
+    if isinstance(results[0], ollamalite.GenerateResponse):
+        assert {r.response for r in results} == {results[0].response}
+    elif isinstance(results[0], ollamalite.ChatResponse):
+        assert {r.message.content for r in results} == {results[0].message.content}
+    else:
+        assert [type(r) for r in results] == [type(results[0])] * 3
+    hints = typing.get_type_hints(getattr(Client, name))["return"]
+    expected = typing.get_args(hints) if hasattr(hints, "__args__") else (hints,)
+    assert type(results[0]) in expected or isinstance(results[0], tuple)
+
+
+def _ask_sync(url, _, name, args, kwargs):
+    with Client(url) as client:
+        return getattr(client, name)(*args, **kwargs)
+
+
+def _ask_async(url, _, name, args, kwargs):
+    async def run():
+        async with AsyncClient(url) as client:
+            return await getattr(client, name)(*args, **kwargs)
+
+    return asyncio.run(run())
+
+
+def _ask_module(url, monkeypatch, name, args, kwargs):
+    monkeypatch.setenv("OLLAMA_HOST", url)
+    for stale in ("_shared", name):
+        monkeypatch.delitem(vars(ollamalite), stale, raising=False)
+    function = getattr(ollamalite, name)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        function.__self__.close()
+        del vars(ollamalite)["_shared"], vars(ollamalite)[name]
+
+
+@both
+@pytest.mark.parametrize(
+    ("method", "args", "kwargs"),
+    [
+        ("chat", ("llama3.2", HELLO), {}),
+        ("generate", ("llama3.2", "hello"), {}),
+        ("pull", ("llama3.2",), {}),
+        ("push", ("me/llama3.2",), {}),
+        ("create", ("mine",), {"from_": "llama3.2"}),
+    ],
+)
+def test_a_stream_gives_typed_pieces_up_to_the_last(face, method, args, kwargs, server):
+    with Client(server.url) as client:
+        client.copy("llama3.2", "me/llama3.2")
+    pieces, error = face.stream(face.make(server.url), method, *args, **kwargs)
+    assert error is None
+    assert len(pieces) > 2
+    assert len({type(piece) for piece in pieces}) == 1
+    last = pieces[-1]
+    assert last.get("done") or last.get("status") == "success"
+
+
+@both
+def test_the_pieces_of_a_stream_make_the_text_of_the_whole_answer(face, server):
+    pieces, _ = face.stream(face.make(server.url), "chat", "llama3.2", HELLO)
+    whole = face.call(face.make(server.url), "chat", "llama3.2", HELLO)
+    assert "".join(piece.message.content for piece in pieces) == whole.message.content
+    assert whole["message"]["content"] == whole.message.content
+
+
+@both
+def test_a_call_sends_what_is_given_and_the_defaults_of_the_ollama_package(face):
+    assert body(sent(face, "chat", "m", answer=b'{"message":{"role":"assistant"}}')) == {
+        "model": "m",
+        "messages": [],
+        "tools": [],
+        "stream": False,
+    }
+    assert body(sent(face, "generate", "m")) == {"model": "m", "stream": False}
+    assert body(sent(face, "pull", "m")) == {"model": "m", "insecure": False, "stream": False}
+    assert body(sent(face, "create", "m", from_="b")) == {
+        "model": "m",
+        "from": "b",
+        "stream": False,
+    }
+    assert body(sent(face, "embed", "m", keep_alive=-1)) == {
+        "model": "m",
+        "input": "",
+        "keep_alive": -1,
+    }
+    assert sent(face, "list").body == b""
+
+
+@both
+def test_messages_keep_empty_values_ids_and_unknown_members(face):
+    messages = [
+        {"role": "user", "content": "", "colour": "blue"},
+        Message(
+            role="assistant",
+            tool_calls=[{"id": "c1", "function": {"name": "f", "arguments": {"a": 1}, "index": 0}}],
+        ),
+        {"role": "tool", "content": "x", "tool_name": "f", "tool_call_id": "c1"},
+    ]
+    received = sent(face, "chat", "m", messages, answer=b'{"message":{"role":"assistant"}}')
+    assert body(received)["messages"] == json.loads(json.dumps(messages))
+
+
+@both
+@pytest.mark.parametrize(
+    "image",
+    [
+        PNG,
+        bytearray(PNG),
+        "iVBORw0KGgogbm90IHJlYWxseQ==",
+        io.BytesIO(PNG),
+        ollamalite.Image(value=PNG),
+    ],
+    ids=lambda image: type(image).__name__,
+)
+def test_an_image_of_any_form_is_sent_as_base64(face, image):
+    received = sent(face, "generate", "m", images=[image])
+    assert body(received)["images"] == ["iVBORw0KGgogbm90IHJlYWxseQ=="]
+
+
+@both
+def test_an_image_file_goes_by_its_path_and_a_data_url_by_its_content(face, tmp_path):
+    path = tmp_path / "picture.png"
+    path.write_bytes(PNG)
+    for image in (path, str(path), "data:image/png;base64,iVBORw0KGgogbm90IHJlYWxseQ=="):
+        messages = [{"role": "user", "content": "", "images": [image]}]
+        received = sent(face, "chat", "m", messages, answer=b'{"message":{"role":"assistant"}}')
+        assert body(received)["messages"][0]["images"] == ["iVBORw0KGgogbm90IHJlYWxseQ=="]
+
+
+@both
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (("chat",), "chat.model: expected a string that is not empty, got str ''"),
+        (("chat", "m", [{"content": "x"}]), "chat.messages[0].role: required, but not given"),
+        (("chat", "m", "hello"), "chat.messages: expected a list, got str 'hello'"),
+        (("chat", "m", [3]), "chat.messages[0]: expected an object, got int 3"),
+        (("generate", "m", 3), "generate.prompt: expected a string, got int 3"),
+        (("embed", "m", {"a": 1}), "embed.input: expected a string or a list, got dict"),
+        (("show", None), "show.model: required, but not given"),
+    ],
+)
+def test_a_bad_argument_is_refused_by_name_before_anything_is_sent(face, call, text):
+    with serve(answering(b"{}")) as server:
+        with pytest.raises(RequestError) as caught:
+            face.call(face.make(server.url), *call)
+        assert str(caught.value) == text
+        assert isinstance(caught.value, ValueError)
+        assert server.requests == []
+
+
+@both
+@pytest.mark.parametrize(
+    ("images", "text"),
+    [
+        (["missing.png"], "File missing.png does not exist"),
+        (["not base64!"], "Invalid image data, expected base64 string or path to image file"),
+        (["https://example.com/a.png"], "is a URL; load it and pass its bytes"),
+        (["data:image/png,abc"], "a data URL must be base64"),
+        ([io.StringIO("x")], "not open in binary mode"),
+        ([7], "generate.images[0]: expected an image"),
+    ],
+)
+def test_a_bad_image_is_refused(face, images, text):
+    with pytest.raises(RequestError) as caught:
+        face.call(face.make("127.0.0.1:1"), "generate", "m", images=images)
+    assert text in str(caught.value)
+
+
+@both
+@pytest.mark.parametrize("value", [float("nan"), {1, 2}, "\ud800", object()])
+def test_what_json_cannot_say_is_refused(face, value):
+    with pytest.raises(RequestError):
+        face.call(face.make("127.0.0.1:1"), "generate", "m", options={"x": value})
+
+
+@both
+@pytest.mark.parametrize(
+    ("answer", "kind", "text"),
+    [
+        (b"", DecodeError, "not JSON"),
+        (b"<html>", DecodeError, "not JSON at character 0: '<html>'"),
+        (b"[]", DecodeError, "ListResponse: expected an object, got list"),
+        (b"null", DecodeError, "ListResponse: expected an object, got None"),
+        (b'{"models":{}}', DecodeError, "ListResponse.models: expected a list, got dict"),
+        (b'{"models":[{"details":3}]}', DecodeError, "ListResponse.models[0].details: expected"),
+        (b'{"a":"\xff"}', DecodeError, "not UTF-8 at byte 6"),
+        (b'{"error":"no"}', ResponseError, "no (status code: 200)"),
+        (b"{}{}", DecodeError, "more than one JSON value"),
+        (b"[" * 100_000, DecodeError, "nested too deeply"),
+    ],
+)
+def test_an_answer_that_does_not_fit_is_an_error_that_says_where(face, answer, kind, text):
+    with serve(answering(answer)) as server:
+        with pytest.raises(kind) as caught:
+            face.call(face.make(server.url), "list")
+    assert text in str(caught.value)
+    assert caught.value.method == "GET"
+    assert caught.value.url.endswith("/api/tags")
+
+
+@both
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (b'{"error":"model missing"}', "model missing"),
+        (b'{"error":{"message":"nested","type":"x"}}', "nested"),
+        (b'{"error":{"error":{"a":1}}}', '{"error":{"error":{"a":1}}}'),
+        (b"[]", "[]"),
+        (b"null", "null"),
+        (b"", "Not Found"),
+        (b"<html>gone</html>", "<html>gone</html>"),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+    ],
+)
+def test_an_error_status_is_a_response_error_whatever_its_body_is(face, answer, text):
+    def reply(peer, _):
+        peer.answer(answer, "404 Not Found", ["X-Reason: because"])
+
+    for ask in (face.call, face.stream):
+        with serve(answering(reply)) as server:
+            try:
+                _, error = ask(face.make(server.url), "generate", "m")
+            except ResponseError as caught:
+                error = caught
+        assert isinstance(error, ResponseError)
+        assert (error.error, error.status_code, error.body) == (text, 404, answer)
+        assert {k.lower(): v for k, v in error.headers.items()}["x-reason"] == "because"
+        assert str(error) == f"{text} (status code: 404)"
+        twin = pickle.loads(pickle.dumps(error))
+        assert (twin.error, twin.status_code, twin.body) == (text, 404, answer)
+
+
+@both
+def test_an_error_of_any_size_is_read_up_to_a_limit(face):
+    def reply(peer, _):
+        peer.answer(b"x" * 3_000_000, "500 Internal Server Error")
+
+    with serve(answering(reply)) as server:
+        with pytest.raises(ResponseError) as caught:
+            face.call(face.make(server.url), "list")
+    assert len(caught.value.body) == 1024 * 1024
+
+
+@both
+def test_an_error_with_a_body_that_is_cut_short_is_still_that_error(face):
+    def reply(peer, _):
+        peer.send(b"HTTP/1.1 503 Busy\r\nContent-Length: 100\r\n\r\ntry again")
+        peer.close()
+
+    with serve(answering(reply)) as server:
+        with pytest.raises(ResponseError) as caught:
+            face.call(face.make(server.url), "list")
+    assert (caught.value.error, caught.value.status_code) == ("try again", 503)
+
+
+def streamed(*lines):
+    def reply(peer, _):
+        peer.stream()
+        for line in lines:
+            peer.chunk(line)
+        peer.chunk(b"")
+
+    return reply
+
+
+@both
+def test_an_error_in_a_stream_comes_after_the_pieces_before_it(face):
+    lines = (b'{"response":"a"}\n{"response":"b"}\n{"error":"broke"}\n{"response":"c"}\n',)
+    with serve(answering(streamed(*lines))) as server:
+        pieces, error = face.stream(face.make(server.url), "generate", "m")
+    assert [piece.response for piece in pieces] == ["a", "b"]
+    assert isinstance(error, ResponseError)
+    assert (error.error, error.status_code) == ("broke", -1)
+
+
+@both
+def test_a_stream_that_ends_without_its_last_object_ends_as_the_server_ended_it(face):
+    with serve(answering(streamed(b'{"response":"a"}\n'))) as server:
+        pieces, error = face.stream(face.make(server.url), "generate", "m")
+    assert (len(pieces), error) == (1, None)
+
+
+@both
+@pytest.mark.parametrize(
+    ("lines", "whole"),
+    [
+        (b'{"response":"a"}\n{"done":true}\n', True),
+        (b'{"response":"a"}\n{"done":true}', True),
+        (b'{"response":"a"}\n', False),
+        (b'{"response":"a"}\n{"respo', False),
+        (b'{"response":"a"}\n{"done":false}', False),
+    ],
+)
+def test_a_stream_that_only_the_connection_ends_is_whole_if_its_last_object_came(
+    face, lines, whole
+):
+    def reply(peer, _):
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n\r\n" + lines)
+        peer.close()
+
+    with serve(answering(reply)) as server:
+        pieces, error = face.stream(face.make(server.url), "generate", "m")
+    assert pieces[0].response == "a"
+    assert error is None if whole else isinstance(error, IncompleteError)
+
+
+@both
+def test_a_status_error_of_a_stream_is_raised_by_the_call_not_by_the_loop(face, server):
+    with pytest.raises(ResponseError, match="not found"):
+        face.call(face.make(server.url), "chat", "nope", HELLO, stream=True)
+
+
+@both
+def test_the_callers_headers_win_in_any_case_of_letters(face):
+    options = {"headers": {"USER-AGENT": "me", "x-extra": "1", "Accept": None}}
+    received = sent(face, "version", options=options)
+    assert received.all("user-agent") == ["me"]
+    assert received.get("x-extra") == "1"
+    assert received.all("accept") == []
+
+
+@both
+def test_the_key_of_the_environment_is_sent_unless_a_header_says_otherwise(face, monkeypatch):
+    monkeypatch.setenv("OLLAMA_API_KEY", "secret")
+    assert sent(face, "version").get("authorization") == "Bearer secret"
+    given = {"headers": {"authorization": "Basic x"}}
+    assert sent(face, "version", options=given).all("authorization") == ["Basic x"]
+    pair = {"auth": ("ada", "pw")}
+    assert sent(face, "version", options=pair).all("authorization") == ["Basic YWRhOnB3"]
+
+
+@both
+def test_the_key_does_not_follow_a_redirect_to_another_origin(face, monkeypatch):
+    monkeypatch.setenv("OLLAMA_API_KEY", "secret")
+    with serve(answering(b'{"version":"1"}')) as other:
+
+        def redirect(peer, _):
+            peer.answer(b"", "307 Temporary Redirect", [f"Location: {other.url}/api/version"])
+
+        with serve(answering(redirect)) as first:
+            assert face.call(face.make(first.url), "version").version == "1"
+            assert first.requests[0].get("authorization") == "Bearer secret"
+    assert other.requests[0].get("authorization") is None
+
+
+@both
+def test_credentials_in_the_host_are_sent_and_never_shown(face):
+    with serve(answering(b"{}")) as server:
+        client = face.make(server.url.replace("://", "://ada:secret@"))
+        assert "secret" not in repr(client)
+        face.call(client, "list")
+        assert server.requests[0].get("authorization") == "Basic YWRhOnNlY3JldA=="
+    with pytest.raises(ConnectionError) as caught:
+        face.call(client, "list")
+    assert "secret" not in str(caught.value)
+
+
+@both
+def test_web_search_needs_a_bearer_key(face):
+    for method, argument in (("web_search", "sky"), ("web_fetch", "https://example.com")):
+        with pytest.raises(ValueError, match="Authorization header with Bearer token is required"):
+            face.call(face.make("127.0.0.1:1"), method, argument)
+
+
+@both
+def test_a_refused_connection_says_where_and_what_to_do(face):
+    for ask in (face.call, face.stream):
+        try:
+            _, error = ask(face.make("127.0.0.1:1"), "generate", "m")
+        except ConnectionError as caught:
+            error = caught
+        assert isinstance(error, ollamalite.ConnectError)
+        text = str(error)
+        assert text.startswith(
+            "Failed to connect to Ollama. Please check that Ollama is downloaded"
+        )
+        assert "POST http://127.0.0.1:1/api/generate" in text
+
+
+@both
+@pytest.mark.parametrize("host", ["http://[", "host:99999", "ftp://x", "http://a\nb"])
+def test_a_host_that_makes_no_sense_is_refused_at_once(face, host, monkeypatch):
+    with pytest.raises(RequestError):
+        face.make(host)
+    monkeypatch.setenv("OLLAMA_HOST", host)
+    with pytest.raises(RequestError):
+        face.make()
+
+
+def test_the_host_of_the_environment_is_read_when_a_client_is_made(monkeypatch, server):
+    monkeypatch.setenv("OLLAMA_HOST", server.url)
+    with Client() as client:
+        assert client.version().version
+
+
+@both
+def test_a_per_call_timeout_ends_the_call(face):
+    release = threading.Event()
+
+    def hang(peer, _):
+        release.wait(10)
+
+    with serve(answering(hang)) as server:
+        try:
+            with pytest.raises(TimeoutError) as caught:
+                face.call(face.make(server.url), "list", timeout=0.05)
+        finally:
+            release.set()
+    assert isinstance(caught.value, ollamalite.ReadTimeout)
+
+
+@both
+def test_a_client_can_be_pickled_copied_and_used_after_closing(face, server):
+    client = face.make(server.url, headers={"x-a": "b"}, timeout=3)
+    assert face.call(client, "version").version
+    for twin in (
+        client,
+        copy.copy(client),
+        copy.deepcopy(client),
+        pickle.loads(pickle.dumps(client)),
+    ):
+        assert face.call(twin, "version").version
+        assert repr(twin) == repr(client)
+
+
+def test_closing_twice_does_nothing(server):
+    client = Client(server.url)
+    client.version()
+    client.close()
+    client.close()
+
+    async def run():
+        client = AsyncClient(server.url)
+        await client.version()
+        await client.close()
+        await client.aclose()
+
+    asyncio.run(run())
+
+
+def test_one_async_client_serves_one_event_loop_after_another(server):
+    client = AsyncClient(server.url)
+
+    async def ask():
+        return (await client.version()).version
+
+    assert asyncio.run(ask()) == asyncio.run(ask())
+    asyncio.run(client.close())
+
+
+def endless(hung_up):
+    def reply(peer, _):
+        try:
+            peer.stream()
+            for _ in range(3):
+                peer.chunk(b'{"response":"a"}\n')
+        except OSError:
+            pass  # hung up already
+        peer.sees_hang_up()
+        hung_up.set()
+
+    return reply
+
+
+def leave_by_close(stream):
+    next(iter(stream))
+    stream.close()
+    stream.close()
+    assert list(stream) == []
+
+
+def leave_by_break(stream):
+    for _ in stream:
+        break
+
+
+def leave_by_with(stream):
+    with stream as pieces:
+        next(pieces)
+
+
+def leave_unread(stream):
+    pass
+
+
+def leave_from_another_thread(stream):
+    pieces = [next(stream), next(stream), next(stream)]
+    closer = threading.Thread(target=stream.close)
+    closer.start()
+    pieces += list(stream)
+    closer.join()
+    assert len(pieces) == 3
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [leave_by_close, leave_by_break, leave_by_with, leave_unread, leave_from_another_thread],
+)
+def test_leaving_a_stream_hangs_up(leave):
+    hung_up = threading.Event()
+    with serve(answering(endless(hung_up))) as server, Client(server.url) as client:
+        leave(client.generate("m", stream=True))
+        assert hung_up.wait(5)
+
+
+async def aleave_by_aclose(stream):
+    await stream.__anext__()
+    await stream.aclose()
+    await stream.aclose()
+    assert [piece async for piece in stream] == []
+
+
+async def aleave_by_break(stream):
+    async for _ in stream:
+        break
+
+
+async def aleave_by_with(stream):
+    async with stream as pieces:
+        await pieces.__anext__()
+
+
+async def aleave_unread(stream):
+    pass
+
+
+async def aleave_by_cancelling(stream):
+    async def read():
+        async for _ in stream:
+            pass
+
+    task = asyncio.get_running_loop().create_task(read())
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [aleave_by_aclose, aleave_by_break, aleave_by_with, aleave_unread, aleave_by_cancelling],
+)
+def test_leaving_an_async_stream_hangs_up(leave):
+    hung_up = threading.Event()
+
+    async def run(url):
+        async with AsyncClient(url) as client:
+            await leave(await client.generate("m", stream=True))
+            seen = await asyncio.get_running_loop().run_in_executor(None, hung_up.wait, 5)
+            assert seen
+
+    with serve(answering(endless(hung_up))) as server:
+        asyncio.run(run(server.url))
+
+
+def test_a_blob_is_uploaded_in_pieces_and_known_afterwards(tmp_path, server):
+    path = tmp_path / "blob"
+    path.write_bytes(b"\0\1\2" * 1_000_000)
+    with Client(server.url) as client:
+        digest = client.create_blob(path)
+        assert client.blob_exists(digest)
+        assert client.create_blob(str(path)) == digest
+        assert not client.blob_exists("sha256:" + "1" * 64)
+    with pytest.raises(FileNotFoundError):
+        Client(server.url).create_blob(tmp_path / "missing")
+
+
+def test_every_public_class_and_method_has_hints_that_evaluate():
+    import inspect
+
+    for name in ollamalite.__all__:
+        value = getattr(ollamalite, name)
+        if inspect.isclass(value):
+            typing.get_type_hints(value)
+            for _, member in inspect.getmembers(value, inspect.isfunction):
+                if member.__module__.startswith("ollamalite"):
+                    typing.get_type_hints(member)
+        elif inspect.ismethod(value):
+            typing.get_type_hints(value)
