@@ -22,7 +22,7 @@ def emit(description: Description) -> str:
         "from .._convert import (",
         "    OBJECT,",
         "    Mismatch, anything, boolean, integer, json_object, list_of, literal, map_of,",
-        "    nonempty, number, optional, string, timestamp, union,",
+        "    nonempty, number, optional, optional_string, string, timestamp, union,",
         ")",
         "from .._images import image",
         "from .._model import declare, decode_list, decode_map, record, restore",
@@ -60,7 +60,7 @@ def snake(name: str) -> str:
 def converter(type_: Type, optional: bool = False) -> str:
     text = _converter(type_)
     if (optional or type_.nullable) and type_.kind != "any":
-        return f"optional({text})"
+        return "optional_string" if text == "string" else f"optional({text})"
     return text
 
 

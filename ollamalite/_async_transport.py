@@ -30,7 +30,7 @@ from ._http1 import AnswerReader, CutShort, Malformed
 from ._log import log_answer, log_failure
 from ._patience import Patience
 from ._plan import Journey, Plan, Planner, connect_head
-from ._route import Route, literal_address
+from ._route import Route
 from ._settings import Settings, Timeout
 
 if TYPE_CHECKING:
@@ -636,17 +636,10 @@ async def _pause(seconds: float, plan: Plan, patience: Patience) -> None:
 
 async def _dial(loop: asyncio.AbstractEventLoop, route: Route) -> socket.socket:
     """Connect to the first address of the route's host that answers."""
-    addresses: List[Tuple[Any, Any]]
-    literal = None if route.unix else literal_address(route.host, route.port)
-    if route.unix:
-        family = getattr(socket, "AF_UNIX", None)
-        if family is None:
-            raise OSError("this system has no unix sockets")
-        addresses = [(family, route.host)]
-    elif literal is not None:
-        addresses = [literal]
-    else:
-        found = await loop.getaddrinfo(route.host, route.port, type=socket.SOCK_STREAM)
+    addresses = route.addresses()
+    if addresses is None:
+        name = route.host.encode("ascii")
+        found = await loop.getaddrinfo(name, route.port, type=socket.SOCK_STREAM)
         addresses = [(entry[0], entry[4]) for entry in found]
     failure: Optional[OSError] = None
     for family, address in addresses:

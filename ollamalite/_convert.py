@@ -61,6 +61,10 @@ def string(value: Any) -> Any:
     raise Mismatch("a string", value)
 
 
+def optional_string(value: Any) -> Any:
+    return None if value is None else string(value)
+
+
 def integer(value: Any) -> Any:
     if isinstance(value, int):
         return int(value)

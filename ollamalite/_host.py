@@ -129,7 +129,8 @@ def host_credentials(text: Optional[str]) -> Optional[Tuple[str, str]]:
 def is_loopback(host: str) -> bool:
     """Whether a host (without brackets) is this machine: a loopback name or address."""
     host = host.lower().rstrip(".")
-    if host == "localhost" or host.endswith(".localhost"):
+    # The usual names, without an import.
+    if host in ("127.0.0.1", "localhost", "::1") or host.endswith(".localhost"):
         return True
     if not (host[-1:].isdigit() or ":" in host):
         return False

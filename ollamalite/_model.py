@@ -15,6 +15,7 @@ from typing import (
     Callable,
     ClassVar,
     Dict,
+    FrozenSet,
     ItemsView,
     Iterator,
     KeysView,
@@ -30,7 +31,16 @@ from typing import (
     cast,
 )
 
-from ._convert import ARRAY, MAPPING, OBJECT, Converter, Mismatch, anything
+from ._convert import (
+    ARRAY,
+    MAPPING,
+    OBJECT,
+    Converter,
+    Mismatch,
+    anything,
+    optional_string,
+    string,
+)
 from .errors import RequestError
 
 if TYPE_CHECKING:
@@ -171,6 +181,9 @@ class Record(_Object):
     _fields: ClassVar[Dict[str, Field]] = {}
     _by_name: ClassVar[Dict[str, Field]] = {}
     _required: ClassVar[Tuple[Field, ...]] = ()
+    # Wire names of the fields that take any text, and of all that must be given.
+    _texts: ClassVar[FrozenSet[str]] = frozenset()
+    _required_names: ClassVar[FrozenSet[str]] = frozenset()
     # Set by a class body: wire names that differ from the Python name; how to read a value.
     _aliases: ClassVar[Mapping[str, str]] = {}
     _readers: ClassVar[Mapping[str, Converter]] = {}
@@ -493,7 +506,16 @@ def record(cls: Type[R]) -> Converter:
     """A converter to records of ``cls``, from mappings and from records, which it copies."""
 
     def convert(value: Any) -> Any:
-        if isinstance(value, Record):
+        if type(value) is OBJECT:
+            # Most messages of a history are this: texts under fields that take them as they are.
+            texts = cls._texts
+            for name, item in value.items():
+                if type(item) is not str or name not in texts:
+                    break
+            else:
+                if cls._required_names <= value.keys():
+                    return restore(cls, value)
+        elif isinstance(value, Record):
             value = dict(_items(value))
         elif not isinstance(value, MAPPING):
             raise Mismatch("an object", value)
@@ -515,6 +537,9 @@ def declare(cls: Type[Record], converters: Dict[str, Converter]) -> None:
     """Tie the converters of a class's fields to it."""
     for name, converter in converters.items():
         cls._fields[name].convert = converter
+    takes_text = (string, optional_string)
+    cls._texts = frozenset(f.alias for f in cls._fields.values() if f.convert in takes_text)
+    cls._required_names = frozenset(field.alias for field in cls._required)
 
 
 def decode_list(decode: Converter, value: Any) -> Any:

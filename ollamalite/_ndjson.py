@@ -54,10 +54,17 @@ class LineReader:
     def _keep(self, data: bytes) -> None:
         self._size += len(data)
         if self._size > self._max_line:
-            raise BadLine(f"a line is longer than the limit of {self._max_line} bytes")
+            raise self._too_long()
         self._partial.append(data)
 
+    def _too_long(self) -> BadLine:
+        return BadLine(f"a line is longer than the limit of {self._max_line} bytes")
+
     def _lines(self, block: bytes, values: List[Any]) -> None:
+        # Only a block beyond the limit can hold a line beyond it.
+        if len(block) > self._max_line:
+            self._decode_one_by_one(block, values)
+            return
         try:
             lines = block.decode().split("\n")
         except UnicodeDecodeError:
@@ -78,8 +85,10 @@ class LineReader:
             append(take(value))
 
     def _decode_one_by_one(self, block: bytes, values: List[Any]) -> None:
-        """Give the lines before the one that is not UTF-8."""
+        """Give the lines before the one that is not UTF-8, or too long."""
         for raw in block.split(b"\n"):
+            if len(raw) > self._max_line:
+                raise self._too_long()
             try:
                 text = raw.decode()
             except UnicodeDecodeError as error:

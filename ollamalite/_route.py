@@ -1,7 +1,8 @@
 """Which way a request goes: straight to its host, or through a proxy."""
 
+import socket
 import sys
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from . import errors
 from ._host import Url, is_loopback, redact
@@ -58,6 +59,24 @@ class Route:
             else:
                 self.absolute = True
                 self.key = ("proxy", *proxy.origin)
+
+    def addresses(self) -> Optional[List[Tuple[Any, Any]]]:
+        """Families and addresses to connect to; None if a name server has to be asked.
+
+        Asking, `host` must be given as bytes: for text the first question loads the tables of IDNA.
+        """
+        if self.unix:
+            family = getattr(socket, "AF_UNIX", None)
+            if family is None:
+                raise OSError("this system has no unix sockets")
+            return [(family, self.host)]
+        for family, rest in ((socket.AF_INET, ()), (socket.AF_INET6, (0, 0))):
+            try:
+                socket.inet_pton(family, self.host)
+            except OSError:
+                continue
+            return [(family, (self.host, self.port, *rest))]
+        return None
 
 
 class Router:
@@ -192,16 +211,3 @@ def _through(url: Url, proxy: str, source: str, authorization: Optional[str]) ->
             f" {redact(proxy)!r}"
         )
     return Route(url, parsed, authorization or parsed.authorization)
-
-
-def literal_address(host: str, port: int) -> Optional[Tuple[Any, Any]]:
-    """Address family and address for a host that is an address already, else None."""
-    import socket
-
-    for family, rest in ((socket.AF_INET, ()), (socket.AF_INET6, (0, 0))):
-        try:
-            socket.inet_pton(family, host)
-        except (OSError, ValueError):
-            continue
-        return family, (host, port, *rest)
-    return None

@@ -1,7 +1,7 @@
 """What a client was told about connections: checked once, here, and read by both transports."""
 
 from math import isnan
-from typing import Any, List, Optional, Sequence, Tuple, Union, cast
+from typing import Any, Callable, List, Optional, Sequence, Tuple, cast
 
 from . import errors
 from ._host import basic
@@ -242,8 +242,7 @@ def _text(name: str, value: Any) -> str:
 def _path(value: Any) -> Any:
     from os import fspath
 
-    path: Union[str, bytes] = fspath(value)
-    return path
+    return cast(Callable[[Any], Any], fspath)(value)
 
 
 def _is_path(value: Any) -> bool:

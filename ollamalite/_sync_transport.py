@@ -124,8 +124,9 @@ class _Pool:
 
     def _start(self) -> None:
         # Reentrant, as garbage collection may end a response in the middle of any method here.
-        self._lock = threading.RLock()
-        self._changed = threading.Condition(self._lock)
+        self.lock = threading.RLock()
+        self._changed = threading.Condition(self.lock)
+        self.ended = threading.Event()
         self._idle: Dict[Tuple[Any, ...], Deque[_Connection]] = {}
         self._busy: Dict[_Connection, None] = {}
         self._open = 0
@@ -142,11 +143,13 @@ class _Pool:
 
     def take(self, plan: Plan, patience: Patience) -> Optional[_Connection]:
         """An idle connection that is alive, or None with room reserved for a new one."""
-        with self._lock:
+        with self.lock:
             if self._waiting:
                 # Whoever waits was here before.
                 return self._wait(plan, patience)
-            return self._take_idle(plan) or (None if self._has_room() else self._wait(plan, patience))
+            return self._take_idle(plan) or (
+                None if self._has_room() else self._wait(plan, patience)
+            )
 
     def _wait(self, plan: Plan, patience: Patience) -> Optional[_Connection]:
         until = patience.until("pool")
@@ -206,7 +209,7 @@ class _Pool:
 
     def add(self, connection: _Connection) -> bool:
         """Fill the room that `take` reserved; False if all was closed meanwhile."""
-        with self._lock:
+        with self.lock:
             if self.closed:
                 self._open -= 1
                 return False
@@ -215,7 +218,7 @@ class _Pool:
 
     def give_back(self, connection: _Connection, keep: bool) -> None:
         """Take a connection back, to be used again or closed."""
-        with self._lock:
+        with self.lock:
             ours = connection in self._busy
             if ours:
                 del self._busy[connection]
@@ -236,19 +239,20 @@ class _Pool:
 
     def reserve(self) -> None:
         """Take room for a connection in the place of one that was just given back."""
-        with self._lock:
+        with self.lock:
             self._open += 1
 
     def give_up(self) -> None:
         """Give back room for which no connection could be made."""
-        with self._lock:
+        with self.lock:
             self._open -= 1
             if self._waiting:
                 self._changed.notify()
 
     def close(self) -> None:
-        with self._lock:
+        with self.lock:
             self.closed = True
+            self.ended.set()
             idle = [connection for queue in self._idle.values() for connection in queue]
             busy = list(self._busy)
             self._idle.clear()
@@ -284,8 +288,6 @@ class Transport:
         self._planner = Planner(settings)
         self._pool = _Pool(settings)
         self._tls: Optional[ssl.SSLContext] = None
-        self._tls_lock = threading.Lock()
-        self._stop = threading.Event()
         self._open_plan: Any = None
         self._finalizer = weakref.finalize(self, self._pool.close)
 
@@ -295,11 +297,10 @@ class Transport:
     @property
     def closed(self) -> bool:
         """Whether `close` was called."""
-        return self._stop.is_set()
+        return self._pool.closed
 
     def close(self) -> None:
         """Close all connections; answers that are still being read end with an error."""
-        self._stop.set()
         self._pool.close()
 
     def send(self, request: "Request") -> "Response":
@@ -344,9 +345,9 @@ class Transport:
     def _pause(self, seconds: float, plan: Plan, patience: Patience) -> None:
         until = monotonic() + seconds
         if patience.deadline is not None and until > patience.deadline:
-            self._stop.wait(patience.left(plan, "total", patience.deadline))
+            self._pool.ended.wait(patience.left(plan, "total", patience.deadline))
             raise patience.over(plan, "total")
-        self._stop.wait(seconds)
+        self._pool.ended.wait(seconds)
 
     # -- connections
 
@@ -407,7 +408,7 @@ class Transport:
         patience: Patience,
         until: Optional[float],
     ) -> socket.socket:
-        with self._tls_lock:
+        with self._pool.lock:
             if self._tls is None:
                 from ._tls import make_context
 
@@ -425,14 +426,10 @@ class Transport:
 def _dial(plan: Plan, patience: Patience, until: Optional[float]) -> socket.socket:
     """Connect to the first address of the route's host that answers."""
     route = plan.route
-    addresses: List[Tuple[int, Any]]
-    if route.unix:
-        family = getattr(socket, "AF_UNIX", None)
-        if family is None:
-            raise OSError("this system has no unix sockets")
-        addresses = [(family, route.host)]
-    else:
-        found = socket.getaddrinfo(route.host, route.port, type=socket.SOCK_STREAM)
+    addresses = route.addresses()
+    if addresses is None:
+        name = route.host.encode("ascii")
+        found = socket.getaddrinfo(name, route.port, type=socket.SOCK_STREAM)
         addresses = [(entry[0], entry[4]) for entry in found]
     failure: Optional[OSError] = None
     for family, address in addresses:

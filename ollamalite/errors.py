@@ -184,7 +184,11 @@ def _text_of(error: Any) -> str:
     """Flatten what a server calls an error: text, JSON text, ``{"error": …}``, nested objects."""
     import json
 
-    text = error if isinstance(error, str) else json.dumps(error, default=str)
+    try:
+        text = error if isinstance(error, str) else json.dumps(error, default=str)
+    except RecursionError:
+        # What could just be read may be too deep to be written.
+        return "an error nested too deeply"
     try:
         value: Any = json.loads(text) if text[:1] in '{"' else error
     except (ValueError, RecursionError):

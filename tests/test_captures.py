@@ -19,6 +19,8 @@ from ollamalite._generated.models import ErrorResponse
 from ollamalite._generated.operations import BY_ROUTE
 from ollamalite._model import Record
 
+# Half a million system calls for one answer take half a minute.
+LARGE = 100_000
 CAPTURES = Path(__file__).parent / "captures"
 
 
@@ -65,7 +67,7 @@ def replay(raw, size):
                 connection.shutdown(socket.SHUT_WR)
                 while connection.recv(65536):
                     pass
-            except (BrokenPipeError, ConnectionResetError):
+            except OSError:
                 return  # a client hangs up after an error line
 
     thread = threading.Thread(target=serve)
@@ -184,6 +186,8 @@ def is_ndjson(response):
 def test_an_answer_gives_every_field_of_every_line_or_the_servers_error(name, size):
     request, response = EXCHANGES[name]
     raw = base64.b64decode(response["raw_base64"])
+    if size == 1 and len(raw) > LARGE:
+        size = 16
     for values, error in answers(raw, request, response, size):
         if response["status"] is None:
             assert isinstance(error, TransportError)

@@ -259,8 +259,10 @@ def test_basic_credentials_are_utf_8() -> None:
         "127.9.9.9",
         "::1",
         "0.0.0.0",
-    ]
-    + ["::", "::ffff:127.0.0.1", "0:0:0:0:0:0:0:1"],
+        "::",
+        "::ffff:127.0.0.1",
+        "0:0:0:0:0:0:0:1",
+    ],
 )
 def test_this_machine_is_known_by_its_names_and_addresses(host) -> None:
     assert is_loopback(host)
@@ -268,8 +270,19 @@ def test_this_machine_is_known_by_its_names_and_addresses(host) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["example.com", "localhost.example.com", "notlocalhost", "10.0.0.1", "128.0.0.1", "fe80::1%lo"]
-    + ["127.0.0.1.example.com", "127.0.0", "1.127.0.0.1", "::ffff:10.0.0.1", ""],
+    [
+        "example.com",
+        "localhost.example.com",
+        "notlocalhost",
+        "127.0.0.1.example.com",
+        "127.0.0",
+        "10.0.0.1",
+        "128.0.0.1",
+        "fe80::1%lo",
+        "1.127.0.0.1",
+        "::ffff:10.0.0.1",
+        "",
+    ],
 )
 def test_other_machines_are_not_taken_for_this_one(host) -> None:
     assert not is_loopback(host)

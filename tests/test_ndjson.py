@@ -56,16 +56,24 @@ def test_lines_become_values(data, values):
         (b'{"a":1}\n{"a":1} x\n', "more than one JSON value"),
         (b'{"a":1}\n"\xff"\n', "not UTF-8 at byte 1 of a line"),
         (b'{"a":1}\n\xef\xbb\xbf{}\n', "not JSON"),
-        (b'{"a":1}\n' + b"[" * 100_000 + b"\n", "nested too deeply"),
         (b'{"a":1}\n' + b"x" * 1001, "longer than the limit of 1000 bytes"),
+        (b'{"a":1}\n"' + b"x" * 999 + b'"\n', "longer than the limit of 1000 bytes"),
+        (b'{"a":1}\n' + b" " * 1001 + b"\n2\n", "longer than the limit of 1000 bytes"),
         (b'{"a":1}\n\x85\n', "not UTF-8"),
         ('{"a":1}\n\u2028\n'.encode(), "not JSON"),
     ],
 )
 def test_a_bad_line_is_an_error_after_the_values_before_it(data, text):
-    values, error = read([data])
-    assert values == [{"a": 1}]
-    assert text in error
+    for pieces in ([data], [data[:500], data[500:]], [data[i : i + 1] for i in range(len(data))]):
+        values, error = read(pieces)
+        assert values == [{"a": 1}]
+        assert text in error
+
+
+def test_json_nested_too_deeply_is_an_error_of_the_line():
+    values, error = read([b"1\n" + b"[" * 100_000 + b"\n"], 10**6)
+    assert values == [1]
+    assert error == "JSON nested too deeply"
 
 
 @pytest.mark.skipif(

@@ -1,7 +1,7 @@
 """Answers as they come over a wire, good and bad, and what a client must make of each.
 
-A bug report about framing becomes a row here.  Each row runs against the pure reader and both transports,
-whole, byte by byte and cut at random.
+A bug report about framing becomes a row here. Each row runs against the pure reader and both
+transports, whole, byte by byte and cut at random.
 """
 
 from typing import List, NamedTuple, Optional, Tuple
@@ -14,9 +14,9 @@ class Case(NamedTuple):
     """One answer to one request.
 
     `end` says what the server does after the bytes: "open" keeps the connection, "close" ends it.
-    `body` is what comes out, before the error if there is one.  `error` is the class in `errors`, `at`
-    where it is raised: "send" before the head is whole, "read" after.  `reused`: the connection serves
-    the next request.
+    `body` is what comes out, before the error if there is one. `error` is the class in `errors`,
+    `at` where it is raised: "send" before the head is whole, "read" after. `reused`: the connection
+    serves the next request.
     """
 
     name: str
@@ -346,7 +346,8 @@ last(
 )
 last(
     "chunks in HTTP/1.0",
-    b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
+    + b"2\r\n{}\r\n0\r\n\r\n",
     b"{}",
 )
 last(
@@ -540,7 +541,8 @@ good(
 )
 good(
     "several interim answers",
-    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\nX: y\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\nX: y\r\n\r\n"
+    + b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
     + OK
     + b"Content-Length: 2\r\n\r\n{}",
     b"{}",
@@ -638,7 +640,7 @@ class Redirect(NamedTuple):
     """One step: what is asked, where the answer points, and what must be asked next.
 
     In `location` and `target`, `{here}` is the origin of the server and `{there}` that of another.
-    `target` None: the answer itself is what the caller gets.  `refused`: the error says this.
+    `target` None: the answer itself is what the caller gets. `refused`: the error says this.
     """
 
     name: str

@@ -227,7 +227,7 @@ def serve(script: Script, **options: Any) -> Iterator[WireServer]:
 
 
 def answering(*answers: Union[bytes, Callable[[Peer, Received], Any]]) -> Script:
-    """A script that gives one answer a request, on whatever connection, the last one again and again.
+    """A script that gives one answer a request, on whatever connection, the last one for ever.
 
     An answer is the body of a 200, or a function of the peer and the request.
     """

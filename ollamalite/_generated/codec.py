@@ -17,6 +17,7 @@ from .._convert import (
     nonempty,
     number,
     optional,
+    optional_string,
     string,
     timestamp,
     union,
@@ -30,22 +31,22 @@ declare(
     models.ErrorResponse,
     {
         "error": string,
-        "signin_url": optional(string),
+        "signin_url": optional_string,
         "status_code": optional(integer),
-        "status": optional(string),
+        "status": optional_string,
     },
 )
 declare(
     models.StatusResponse,
     {
-        "status": optional(string),
+        "status": optional_string,
     },
 )
 declare(
     models.ProgressResponse,
     {
-        "status": optional(string),
-        "digest": optional(string),
+        "status": optional_string,
+        "digest": optional_string,
         "total": optional(integer),
         "completed": optional(integer),
     },
@@ -142,19 +143,19 @@ declare(
     models.MessageToolCall,
     {
         "function": record(models.MessageToolCallFunction),
-        "id": optional(string),
+        "id": optional_string,
     },
 )
 declare(
     models.Message,
     {
         "role": string,
-        "content": optional(string),
-        "thinking": optional(string),
+        "content": optional_string,
+        "thinking": optional_string,
         "images": optional(list_of(image)),
         "tool_calls": optional(list_of(record(models.MessageToolCall))),
-        "tool_name": optional(string),
-        "tool_call_id": optional(string),
+        "tool_name": optional_string,
+        "tool_call_id": optional_string,
     },
 )
 declare(
@@ -163,7 +164,7 @@ declare(
         "anyOf": optional(list_of(record(models.ToolFunctionParametersProperty))),
         "type": optional(union(string, list_of(string))),
         "items": anything,
-        "description": optional(string),
+        "description": optional_string,
         "enum": optional(list_of(anything)),
         "properties": optional(map_of(record(models.ToolFunctionParametersProperty))),
         "required": optional(list_of(string)),
@@ -182,15 +183,15 @@ declare(
 declare(
     models.ToolFunction,
     {
-        "name": optional(string),
-        "description": optional(string),
+        "name": optional_string,
+        "description": optional_string,
         "parameters": optional(record(models.ToolFunctionParameters)),
     },
 )
 declare(
     models.Tool,
     {
-        "type": optional(string),
+        "type": optional_string,
         "items": anything,
         "function": optional(record(models.ToolFunction)),
     },
@@ -199,10 +200,10 @@ declare(
     models.GenerateRequest,
     {
         "model": nonempty,
-        "prompt": optional(string),
-        "suffix": optional(string),
-        "system": optional(string),
-        "template": optional(string),
+        "prompt": optional_string,
+        "suffix": optional_string,
+        "system": optional_string,
+        "template": optional_string,
         "context": optional(list_of(integer)),
         "stream": optional(boolean),
         "raw": optional(boolean),
@@ -224,14 +225,14 @@ declare(
 declare(
     models.GenerateResponse,
     {
-        "model": optional(string),
-        "remote_model": optional(string),
-        "remote_host": optional(string),
+        "model": optional_string,
+        "remote_model": optional_string,
+        "remote_host": optional_string,
         "created_at": optional(timestamp),
-        "response": optional(string),
-        "thinking": optional(string),
+        "response": optional_string,
+        "thinking": optional_string,
         "done": optional(boolean),
-        "done_reason": optional(string),
+        "done_reason": optional_string,
         "context": optional(list_of(integer)),
         "total_duration": optional(integer),
         "load_duration": optional(integer),
@@ -242,7 +243,7 @@ declare(
         "tool_calls": optional(list_of(record(models.MessageToolCall))),
         "debug_info": optional(record(models.DebugInfo)),
         "logprobs": optional(list_of(record(models.Logprob))),
-        "image": optional(string),
+        "image": optional_string,
         "completed": optional(integer),
         "total": optional(integer),
     },
@@ -269,12 +270,12 @@ declare(
     models.ChatResponse,
     {
         "message": record(models.Message),
-        "model": optional(string),
-        "remote_model": optional(string),
-        "remote_host": optional(string),
+        "model": optional_string,
+        "remote_model": optional_string,
+        "remote_host": optional_string,
         "created_at": optional(timestamp),
         "done": optional(boolean),
-        "done_reason": optional(string),
+        "done_reason": optional_string,
         "debug_info": optional(record(models.DebugInfo)),
         "logprobs": optional(list_of(record(models.Logprob))),
         "total_duration": optional(integer),
@@ -300,13 +301,13 @@ declare(
     models.EmbedResponse,
     {
         "embeddings": list_of(list_of(number)),
-        "model": optional(string),
+        "model": optional_string,
         "total_duration": optional(integer),
         "load_duration": optional(integer),
         "prompt_eval_count": optional(integer),
         "created_at": optional(timestamp),
         "done": optional(boolean),
-        "done_reason": optional(string),
+        "done_reason": optional_string,
         "prompt_eval_duration": optional(integer),
         "eval_count": optional(integer),
         "eval_duration": optional(integer),
@@ -316,7 +317,7 @@ declare(
     models.EmbeddingsRequest,
     {
         "model": nonempty,
-        "prompt": optional(string),
+        "prompt": optional_string,
         "keep_alive": optional(union(number, string)),
         "options": optional(record(models.Options)),
     },
@@ -331,7 +332,7 @@ declare(
     models.SystemOneChoiceQuestion,
     {
         "instructions": union(string, json_object, list_of(anything)),
-        "criteria": map_of(optional(string)),
+        "criteria": map_of(optional_string),
         "type": optional(literal("choice")),
     },
 )
@@ -416,12 +417,12 @@ declare(
 declare(
     models.ModelDetails,
     {
-        "parent_model": optional(string),
-        "format": optional(string),
-        "family": optional(string),
+        "parent_model": optional_string,
+        "format": optional_string,
+        "family": optional_string,
         "families": optional(list_of(string)),
-        "parameter_size": optional(string),
-        "quantization_level": optional(string),
+        "parameter_size": optional_string,
+        "quantization_level": optional_string,
         "context_length": optional(integer),
         "embedding_length": optional(integer),
     },
@@ -429,13 +430,13 @@ declare(
 declare(
     models.ListResponseModel,
     {
-        "name": optional(string),
-        "model": optional(string),
-        "remote_model": optional(string),
-        "remote_host": optional(string),
+        "name": optional_string,
+        "model": optional_string,
+        "remote_model": optional_string,
+        "remote_host": optional_string,
         "modified_at": optional(timestamp),
         "size": optional(integer),
-        "digest": optional(string),
+        "digest": optional_string,
         "details": optional(record(models.ModelDetails)),
         "capabilities": optional(list_of(string)),
     },
@@ -449,10 +450,10 @@ declare(
 declare(
     models.ProcessResponseModel,
     {
-        "name": optional(string),
-        "model": optional(string),
+        "name": optional_string,
+        "model": optional_string,
         "size": optional(integer),
-        "digest": optional(string),
+        "digest": optional_string,
         "details": optional(record(models.ModelDetails)),
         "expires_at": optional(timestamp),
         "size_vram": optional(integer),
@@ -477,43 +478,43 @@ declare(
     models.ShowRequest,
     {
         "model": nonempty,
-        "system": optional(string),
-        "template": optional(string),
+        "system": optional_string,
+        "template": optional_string,
         "verbose": optional(boolean),
         "options": optional(record(models.Options)),
-        "name": optional(string),
+        "name": optional_string,
     },
 )
 declare(
     models.ShowResponse,
     {
         "modelinfo": optional(json_object),
-        "license": optional(string),
-        "modelfile": optional(string),
-        "parameters": optional(string),
-        "template": optional(string),
-        "system": optional(string),
-        "renderer": optional(string),
-        "parser": optional(string),
+        "license": optional_string,
+        "modelfile": optional_string,
+        "parameters": optional_string,
+        "template": optional_string,
+        "system": optional_string,
+        "renderer": optional_string,
+        "parser": optional_string,
         "details": optional(record(models.ModelDetails)),
         "messages": optional(list_of(record(models.Message))),
-        "remote_model": optional(string),
-        "remote_host": optional(string),
+        "remote_model": optional_string,
+        "remote_host": optional_string,
         "projector_info": optional(json_object),
         "tensors": optional(list_of(record(models.Tensor))),
         "capabilities": optional(list_of(string)),
         "modified_at": optional(timestamp),
-        "requires": optional(string),
+        "requires": optional_string,
     },
 )
 declare(
     models.ModelInfo,
     {
         "capabilities": optional(list_of(string)),
-        "model_family": optional(string),
-        "base_name": optional(string),
-        "quantization_level": optional(string),
-        "parameter_size": optional(string),
+        "model_family": optional_string,
+        "base_name": optional_string,
+        "quantization_level": optional_string,
+        "parameter_size": optional_string,
         "context_length": optional(integer),
         "embedding_length": optional(integer),
     },
@@ -523,24 +524,24 @@ declare(
     {
         "model": nonempty,
         "stream": optional(boolean),
-        "quantize": optional(string),
-        "draft_quantize": optional(string),
-        "from_": optional(string),
-        "remote_host": optional(string),
+        "quantize": optional_string,
+        "draft_quantize": optional_string,
+        "from_": optional_string,
+        "remote_host": optional_string,
         "files": optional(map_of(string)),
         "draft_files": optional(map_of(string)),
         "adapters": optional(map_of(string)),
-        "template": optional(string),
+        "template": optional_string,
         "license": optional(union(string, list_of(string))),
-        "system": optional(string),
+        "system": optional_string,
         "parameters": optional(record(models.Options)),
         "messages": optional(list_of(record(models.Message))),
-        "renderer": optional(string),
-        "parser": optional(string),
-        "requires": optional(string),
+        "renderer": optional_string,
+        "parser": optional_string,
+        "requires": optional_string,
         "info": optional(record(models.ModelInfo)),
-        "name": optional(string),
-        "quantization": optional(string),
+        "name": optional_string,
+        "quantization": optional_string,
     },
 )
 declare(
@@ -554,7 +555,7 @@ declare(
     models.DeleteRequest,
     {
         "model": nonempty,
-        "name": optional(string),
+        "name": optional_string,
     },
 )
 declare(
@@ -562,10 +563,10 @@ declare(
     {
         "model": nonempty,
         "insecure": optional(boolean),
-        "username": optional(string),
-        "password": optional(string),
+        "username": optional_string,
+        "password": optional_string,
         "stream": optional(boolean),
-        "name": optional(string),
+        "name": optional_string,
     },
 )
 declare(
@@ -573,10 +574,10 @@ declare(
     {
         "model": nonempty,
         "insecure": optional(boolean),
-        "username": optional(string),
-        "password": optional(string),
+        "username": optional_string,
+        "password": optional_string,
         "stream": optional(boolean),
-        "name": optional(string),
+        "name": optional_string,
     },
 )
 declare(
@@ -585,11 +586,11 @@ declare(
         "id": string,
         "email": string,
         "name": string,
-        "bio": optional(string),
-        "avatarurl": optional(string),
-        "firstname": optional(string),
-        "lastname": optional(string),
-        "plan": optional(string),
+        "bio": optional_string,
+        "avatarurl": optional_string,
+        "firstname": optional_string,
+        "lastname": optional_string,
+        "plan": optional_string,
     },
 )
 declare(
@@ -602,9 +603,9 @@ declare(
 declare(
     models.WebSearchResult,
     {
-        "title": optional(string),
-        "url": optional(string),
-        "content": optional(string),
+        "title": optional_string,
+        "url": optional_string,
+        "content": optional_string,
     },
 )
 declare(
@@ -622,8 +623,8 @@ declare(
 declare(
     models.WebFetchResponse,
     {
-        "title": optional(string),
-        "content": optional(string),
+        "title": optional_string,
+        "content": optional_string,
         "links": optional(list_of(string)),
     },
 )
@@ -635,7 +636,7 @@ declare(
         "context_length": optional(integer),
         "max_output_tokens": optional(integer),
         "vram_bytes": optional(integer),
-        "required_plan": optional(string),
+        "required_plan": optional_string,
     },
 )
 declare(
