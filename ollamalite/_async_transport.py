@@ -42,8 +42,8 @@ __all__ = ["AsyncResponse", "AsyncTransport"]
 
 Body = Union[None, bytes, "Upload"]
 
-RECEIVE_SIZE = 131072
-BUFFER_LIMIT = 131072
+RECEIVE_SIZE = 65536
+BUFFER_LIMIT = 65536
 PIECE_SIZE = 1 << 19
 SMALL_BODY = 32768
 # Longer than anybody waits: our own limits end a handshake.
@@ -778,6 +778,8 @@ class _Exchange:
         """
         patience = self._patience
         stream, protocol, transport = connection.stream, connection.protocol, connection.transport
+        if transport.is_closing():
+            return b""
         # TLS may keep what it cannot encrypt at the moment.
         transport.write(bytes(piece) if connection.tls else piece)
         while protocol.full or stream.unread:

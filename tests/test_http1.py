@@ -242,6 +242,15 @@ def test_a_large_chunk_takes_no_quadratic_time_or_memory() -> None:
     assert process_time() - started < 1
 
 
+def test_a_fault_after_good_bytes_is_raised_by_every_later_call() -> None:
+    reader = AnswerReader("GET")
+    assert reader.feed(CHUNKED + b"1\r\na\r\nzz") == b"a"
+    assert reader.status == 200
+    for step in (lambda: reader.feed(b"x"), lambda: reader.feed(b""), reader.end):
+        with pytest.raises(Malformed, match="without a valid size"):
+            step()
+
+
 def test_the_limit_for_heads_can_be_set() -> None:
     reader = AnswerReader("GET", max_head_size=100)
     with pytest.raises(Malformed, match="more than 100 bytes"):

@@ -1203,9 +1203,14 @@ def test_ctrl_c_interrupts_a_wait_and_hangs_up(endless) -> None:
     answer = twin.send(endless.url)
     assert answer.receive() == b"a"
     main = threading.get_ident()
-    threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
-        answer.receive()
+    # A shell starts what it runs in the background with this signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            answer.receive()
+    finally:
+        signal.signal(signal.SIGINT, before)
     wait_for_hang_up(endless)
     twin.close()
 
