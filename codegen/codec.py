@@ -12,6 +12,8 @@ SCALARS = {
     "object": "json_object",
     "any": "anything",
 }
+# Sent as they are given: the server takes more than the types say, and so does the ollama package.
+LOOSE = ("Options",)
 PYTHON_TYPES = {"Image": "image", "JsonSchema": "json_schema", "ByteSize": "integer"}
 
 
@@ -25,7 +27,7 @@ def emit(description: Description) -> str:
         "    nonempty, number, optional, optional_string, string, timestamp, union,",
         ")",
         "from .._images import image",
-        "from .._model import declare, decode_list, decode_map, record, restore",
+        "from .._model import declare, decode_list, decode_map, mapping_or_record, record, restore",
         "from .._schema import json_schema, tool",
         "from . import models",
         "",
@@ -70,7 +72,8 @@ def _converter(type_: Type) -> str:
     if type_.python in PYTHON_TYPES:
         return PYTHON_TYPES[type_.python]
     if type_.kind == "ref":
-        return f"record(models.{type_.ref.replace('.', '')})"
+        kind = "mapping_or_record" if type_.ref in LOOSE else "record"
+        return f"{kind}(models.{type_.ref.replace('.', '')})"
     if type_.kind == "list":
         return f"list_of({converter(type_.inner[0])})"
     if type_.kind == "map":
@@ -127,7 +130,10 @@ def _decode_function(type_: Type) -> str:
     if type_.kind == "ref":
         return f"decode_{snake(type_.ref)}"
     if type_.kind == "union":
-        return "decode_" + "_or_".join(snake(name) for name in sorted(nested_records(type_)))
+        names = sorted(nested_records(type_))
+        return "decode_" + "_or_".join(
+            [snake(name) for name in names] + ["other"] * (len(names) < 2)
+        )
     return f"lambda value: {_decode(type_, 'value')}"
 
 
@@ -139,8 +145,16 @@ def _union_decoders(description: Description, decoded: Set[str]) -> Iterator[str
                 if type_.kind == "union" and nested_records(type_):
                     unions[_decode_function(type_)] = sorted(nested_records(type_))
     for function, members in unions.items():
-        key, by_value = _discriminator(description, members)
         yield f"def {function}(data: Any) -> Any:"
+        if len(members) == 1:
+            # An object among values of other kinds.
+            yield "    if type(data) is OBJECT:"
+            yield f"        return decode_{snake(members[0])}(data)"
+            yield "    return data"
+            yield ""
+            yield ""
+            continue
+        key, by_value = _discriminator(description, members)
         yield f"    kind = data.get({key!r}) if type(data) is OBJECT else None"
         for value, member in by_value.items():
             yield f"    if kind == {value!r}:"

@@ -1,6 +1,7 @@
 """The OpenAPI description as objects: schemas, operations, parameters, each with its line."""
 
 import ast
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 
@@ -96,6 +97,7 @@ class Parameter(NamedTuple):
     default: Optional[str]
     keyword_only: bool
     property: Optional[Property]
+    description: str
 
 
 class Operation(NamedTuple):
@@ -133,12 +135,30 @@ class Description:
             self.root: Mapping = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (a subclass of SafeLoader)
         except yaml.YAMLError as error:
             raise DescriptionError(f"{path.name}: {error}") from error
-        self.version: str = str(self.root["info"]["version"])
-        self.raw_schemas: Mapping = self.root["components"]["schemas"]
-        self.schemas: Dict[str, Schema] = {
-            name: self._schema(name, raw) for name, raw in self.raw_schemas.items()
-        }
+        try:
+            self.version: str = str(self.root["info"]["version"])
+            self.raw_schemas: Mapping = self.root["components"]["schemas"]
+            self.root["paths"].items()
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DescriptionError(f"{path.name}: no OpenAPI description: lacks {error}") from error
+        self.schemas: Dict[str, Schema] = {}
+        for name, raw in self.raw_schemas.items():
+            with self._reading(self.raw_schemas.key_lines[name], f"schema {name}"):
+                self.schemas[name] = self._schema(name, raw)
         self.operations: List[Operation] = list(self._operations())
+
+    @contextmanager
+    def _reading(self, line: int, what: str) -> Iterator[None]:
+        """Say where it was if a part of the file has not the form that OpenAPI gives it."""
+        try:
+            yield
+        except (KeyError, TypeError, AttributeError, ValueError, StopIteration) as error:
+            reason = f"{type(error).__name__} {error}".strip()
+            text = f"{self.path.name}:{line}: {what} cannot be read: {reason}"
+            raise DescriptionError(text) from error
+        except RecursionError as error:
+            text = f"{self.path.name}:{line}: {what} refers to itself without an object between"
+            raise DescriptionError(text) from error
 
     def records(self) -> List[Schema]:
         """The schemas that become classes, in the order of the file."""
@@ -232,15 +252,18 @@ class Description:
         for path, item in self.root["paths"].items():
             for method in METHODS:
                 if method in item:
-                    yield self._operation(path, item, method, item[method])
+                    with self._reading(item.key_lines[method], f"{method.upper()} {path}"):
+                        operation = self._operation(path, item, method, item[method])
+                    yield operation
 
     def _operation(self, path: str, item: Mapping, method: str, raw: Mapping) -> Operation:
         line = item.key_lines[method]
         body = raw.get("requestBody", {}).get("content", {}).get("application/json", {})
         request = self.ref(body["schema"]) if "$ref" in body.get("schema", {}) else None
-        status, answer = next(
-            (int(code), answer) for code, answer in raw["responses"].items() if code[0] == "2"
-        )
+        successes = [(code, answer) for code, answer in raw["responses"].items() if code[0] == "2"]
+        if not successes:
+            raise ValueError("it has no response with a status of 2xx")
+        status, answer = int(successes[0][0]), successes[0][1]
         content = answer.get("content", {})
         media_type = next(iter(content), None)
         media = content.get(media_type, {})
@@ -264,12 +287,23 @@ class Description:
             stream_last=tuple(stream.get("last", {}).items()),
             server=servers[0]["url"] if servers else None,
             bearer=bool(raw.get("security")),
-            parameters=self._parameters(raw, request),
+            parameters=self._parameters(item, raw, request),
             example=_first_example(media),
             line=line,
         )
 
-    def _parameters(self, raw: Mapping, request: Optional[str]) -> Optional[Tuple[Parameter, ...]]:
+    def _resolved(self, raw: Mapping) -> Mapping:
+        """The object that a reference to anywhere in the file means."""
+        target: Mapping = raw
+        if "$ref" in raw:
+            target = self.root
+            for step in str(raw["$ref"]).lstrip("#/").split("/"):
+                target = target[step]
+        return target
+
+    def _parameters(
+        self, item: Mapping, raw: Mapping, request: Optional[str]
+    ) -> Optional[Tuple[Parameter, ...]]:
         texts = raw.get("x-python-parameters")
         if texts is None:
             return None
@@ -282,6 +316,12 @@ class Description:
                 f"{self.path.name}:{line}: x-python-parameters is no parameter list: {error.msg}"
             ) from error
         by_name = {p.python: p for p in self.schemas[request].properties} if request else {}
+        in_path = {
+            each["name"]: " ".join(str(each.get("description", "")).split())
+            for each in map(
+                self._resolved, [*item.get("parameters", []), *raw.get("parameters", [])]
+            )
+        }
         positional = [*arguments.posonlyargs, *arguments.args]
         gap = [None] * (len(positional) - len(arguments.defaults))
         rows = [(a, d, False) for a, d in zip(positional, [*gap, *arguments.defaults])]
@@ -292,6 +332,7 @@ class Description:
                 default=None if default is None else ast.unparse(default),
                 keyword_only=keyword_only,
                 property=by_name.get(argument.arg),
+                description=in_path.get(argument.arg, ""),
             )
             for argument, default, keyword_only in rows
         )

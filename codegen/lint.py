@@ -8,6 +8,23 @@ from typing import Any, Dict, Iterator, List, Set, Tuple
 
 from .description import Description, Mapping, Type
 
+FORMATS = ("", "int32", "int64", "float", "double", "date-time", "uri", "byte", "binary")
+EXTENSIONS = (
+    "x-python-accepts",
+    "x-python-default",
+    "x-python-name",
+    "x-python-none",
+    "x-python-parameters",
+    "x-python-returns",
+    "x-python-type",
+    "x-stream",
+)
+# Names that the methods or the package need for themselves.
+PARAMETERS = ("arguments", "models", "operations", "self", "timeout")
+OPERATIONS = ("aclose", "close", "compat", "errors", "mock", "tools")
+# `items` is a member of every JSON Schema; the models know how to live with it.
+FIELDS = tuple(name for name in dir(dict) if name != "items")
+KINDS = ("any", "boolean", "integer", "list", "map", "number", "object", "ref", "string", "union")
 PYTHON_TYPES = ("ByteSize", "Image", "JsonSchema", "str")
 
 
@@ -50,6 +67,14 @@ def _properties(description: Description) -> Iterator[Tuple[int, str]]:
                 )
             if not prop.required:
                 optional_before = optional_before or prop.wire
+            if prop.python in FIELDS or prop.python.startswith("_"):
+                yield prop.line, f"{where} hides a method of the models: give it an x-python-name"
+            if prop.type.kind not in KINDS:
+                yield prop.line, f"{where} has an unknown type {prop.type.kind!r}"
+            if prop.type.format not in FORMATS:
+                yield prop.line, f"{where} has a format that nothing reads: {prop.type.format!r}"
+            if prop.type.values and prop.type.kind != "string":
+                yield prop.line, f"{where}: only strings can have an enum"
             if not prop.python.isidentifier() or keyword.iskeyword(prop.python):
                 yield prop.line, f"{where} is no Python name: give it an x-python-name"
 
@@ -92,6 +117,8 @@ def _collisions(description: Description) -> Iterator[Tuple[int, str]]:
 def _extensions(description: Description) -> Iterator[Tuple[int, str]]:
     for name, raw in description.raw_schemas.items():
         for line, key, value in _walk_extensions(raw):
+            if key not in EXTENSIONS:
+                yield line, f"{name}: the extension {key} is none of {', '.join(EXTENSIONS)}"
             if key == "x-python-type" and value not in PYTHON_TYPES:
                 yield line, f"{name}: x-python-type {value!r} is none of {', '.join(PYTHON_TYPES)}"
             if key == "x-python-accepts" and value != "Callable":
@@ -115,6 +142,8 @@ def _operations(description: Description) -> Iterator[Tuple[int, str]]:
         where = f"{operation.method} {operation.path}"
         if not operation.id.isidentifier():
             yield operation.line, f"{where} has no operationId that is a Python name"
+        if operation.id in OPERATIONS or operation.id.startswith("_"):
+            yield operation.line, f"operationId {operation.id} is a name that the package needs"
         if operation.id in seen:
             yield operation.line, f"operationId {operation.id} stands at line {seen[operation.id]}"
         seen[operation.id] = operation.line
@@ -134,6 +163,8 @@ def _parameters(description: Description) -> Iterator[Tuple[int, str]]:
             continue
         names = [parameter.name for parameter in operation.parameters]
         for parameter in operation.parameters:
+            if parameter.name in PARAMETERS:
+                yield operation.line, f"parameter {parameter.name} is a name that methods need"
             in_path = "{" + parameter.name + "}" in operation.path
             if parameter.property is None and not in_path:
                 yield (

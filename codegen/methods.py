@@ -217,7 +217,7 @@ def _docstring(operation: Operation, asynchronous: bool) -> Iterator[str]:
     yield "Args:"
     for parameter in operation.parameters or ():
         prop = parameter.property
-        text = prop.description if prop else "Digest of the content: sha256: and 64 hex digits."
+        text = prop.description if prop else parameter.description
         if prop and prop.deprecated:
             text = f"Deprecated. {text}"
         yield from _wrapped(f"{parameter.name}: {text}", "    ", "        ")

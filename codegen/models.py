@@ -20,11 +20,14 @@ TEMPLATES = Path(__file__).parent / "templates"
 # A superset; what a description does not need is taken out when the file is formatted.
 PREAMBLE = '''
 from datetime import datetime
-from typing import Any, Dict, List, Literal, Mapping, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Literal, Mapping, Optional, Sequence, Union
 
 from .._images import Image
 from .._model import Record
 from .._scalars import ByteSize, read_byte_size, read_timestamp
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeAlias
 
 JsonSchema = Dict[str, Any]
 """A JSON Schema, as the object that it is."""
@@ -159,6 +162,12 @@ def _extras(description: Description, schema: Schema) -> Dict[str, Any]:
         "nested": nested,
         "aliases": {p.python: p.wire for p in schema.properties if p.python != p.wire},
         "readers": sorted(readers.items()),
+        # The generator makes a datetime of every date-time.
+        "hints": {
+            p.python: "str" if p.required else "Optional[str]"
+            for p in schema.properties
+            if p.type.python == "str"
+        },
         "defaults": {p.python: p.default for p in schema.properties if p.default != "None"},
     }
 

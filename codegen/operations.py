@@ -1,6 +1,6 @@
 """``operations.py``: one row per operation that is a method of the clients."""
 
-from typing import Iterator, Set
+from typing import Iterator
 
 from .codec import nested_records
 from .description import Description, Operation
@@ -54,27 +54,15 @@ def _row(description: Description, operation: Operation) -> Iterator[str]:
         yield f"    last=({name!r}, {value!r}),"
     if operation.bearer:
         yield "    bearer=True,"
-    plain = sorted(_plain(description, operation))
-    if plain:
-        yield f"    plain=({', '.join(map(repr, plain))},),"
+    nested = sorted(_nested(description, operation))
+    if nested:
+        yield f"    nested=({', '.join(map(repr, nested))},),"
     yield ")"
 
 
-def _plain(description: Description, operation: Operation) -> Iterator[str]:
-    """Members of the request that hold a record with a field called ``items``.
-
-    It hides the method of dict that `json` writes a dictionary with.
-    """
-    if operation.request is None:
-        return
-    for prop in description.schemas[operation.request].properties:
-        found: Set[str] = set()
-        waiting = list(nested_records(prop.type))
-        while waiting:
-            name = waiting.pop()
-            if name not in found:
-                found.add(name)
-                for inner in description.schemas[name].properties:
-                    waiting += nested_records(inner.type)
-        if any(p.python == "items" for name in found for p in description.schemas[name].properties):
-            yield prop.wire
+def _nested(description: Description, operation: Operation) -> Iterator[str]:
+    """Members of the request that hold records."""
+    if operation.request is not None:
+        for prop in description.schemas[operation.request].properties:
+            if nested_records(prop.type):
+                yield prop.wire

@@ -34,11 +34,13 @@ from ._generated.client_methods import AsyncMethods, SyncMethods
 from ._generated.models import StatusResponse
 from ._host import basic, host_credentials, parse_host
 from ._operation import Operation, StrPath, TimeoutTypes
-from ._settings import Settings, authorization
+from ._settings import MAX_CONNECTIONS, MAX_HEAD_SIZE, Settings, authorization
 from ._stream import AsyncStream, Stream
 from ._version import __version__
 
 T = TypeVar("T")
+
+_ANYWHERE = ("accept", "authorization", "content-type", "user-agent")
 
 HASH_PIECE = 1024 * 1024
 
@@ -64,7 +66,11 @@ class BaseClient:
         retries: How often a request that could not connect, or got status 429, 502, 503 or 504, is
             sent again.
         limits: An object such as ``httpx.Limits``, or None.
-        options: Limits of `Settings` that are seldom changed.
+        max_redirects: How often in a row a request may be sent on.
+        max_connections: How many connections may be open at once; a request beyond them waits.
+        max_head_size: Security limit: the most bytes that the head of an answer may have.
+        kwargs: Other keywords of ``httpx.Client``: ``cookies`` and ``params`` are sent with every
+            request; the rest is refused where it asks for what is not here.
 
     Raises:
         RequestError: if an argument, or ``OLLAMA_HOST``, makes no sense.
@@ -84,8 +90,17 @@ class BaseClient:
         trust_env: bool = True,
         retries: int = 0,
         limits: Any = None,
-        **options: Any,
+        max_redirects: int = 20,
+        max_connections: Optional[int] = MAX_CONNECTIONS,
+        max_head_size: int = MAX_HEAD_SIZE,
+        **kwargs: Any,
     ) -> None:
+        cookies = ""
+        self._query = ""
+        if kwargs:
+            from ._httpx import take_keywords
+
+            cookies, self._query = take_keywords(type(self).__name__, kwargs)
         host = host or os.environ.get("OLLAMA_HOST")
         self._base = parse_host(host)
         self._settings = Settings(
@@ -97,9 +112,13 @@ class BaseClient:
             trust_env=trust_env,
             retries=retries,
             limits=limits,
-            **options,
+            max_redirects=max_redirects,
+            max_connections=max_connections,
+            max_head_size=max_head_size,
         )
         self._headers = _headers(host, headers or {}, auth)
+        if cookies:
+            self._headers.setdefault("Cookie", cookies)
         self._transport: Any = None
 
     def __repr__(self) -> str:
@@ -109,11 +128,27 @@ class BaseClient:
     def __getstate__(self) -> Dict[str, Any]:
         return {**self.__dict__, "_transport": None}
 
+    @property
+    def _client(self) -> Any:
+        """What frameworks and instrumentation know as the client of httpx inside."""
+        from ._httpx import Face
+
+        return Face(self)
+
+    def close(self) -> Any:
+        raise NotImplementedError
+
     def _build(self, method: str, url: str, json: Any, timeout: TimeoutTypes) -> Request:
         body = None if json is None else json_body(json)
+        headers = self._headers
         if "://" not in url:
             url = self._base + url
-        return Request(method, url, self._headers, body, timeout)
+            if self._query:
+                url = f"{url}?{self._query}"
+        else:
+            # Another host: it gets the key that it asks for, and no other secret of this one.
+            headers = {name: v for name, v in headers.items() if name.lower() in _ANYWHERE}
+        return Request(method, url, headers, body, timeout)
 
     def _arguments(
         self, operation: Operation[Any], arguments: Dict[str, Any]
@@ -128,7 +163,9 @@ class BaseClient:
         if "{" in url:
             from urllib.parse import quote
 
-            url = url.format(**{name: quote(str(value)) for name, value in arguments.items()})
+            names = [name for name in arguments if "{" + name + "}" in url]
+            url = url.format(**{name: quote(str(arguments[name]), ":") for name in names})
+            arguments = {name: v for name, v in arguments.items() if name not in names}
         return url, operation.body(arguments)
 
     def _reader(
@@ -138,8 +175,9 @@ class BaseClient:
         return AnswerStream(cls, request, response, row.last if row else None)
 
     def _blob_request(self, path: Any, digest: str, timeout: TimeoutTypes) -> Request:
-        upload = Upload(path, os.path.getsize(path))
-        return Request("POST", f"{self._base}/api/blobs/{digest}", self._headers, upload, timeout)
+        request = self._build("POST", f"/api/blobs/{digest}", None, timeout)
+        request.body = Upload(path, os.path.getsize(path))
+        return request
 
 
 class Client(BaseClient, SyncMethods):
@@ -175,7 +213,7 @@ class Client(BaseClient, SyncMethods):
     def _call(self, operation: Operation[T], arguments: Dict[str, Any], timeout: TimeoutTypes) -> T:
         url, body = self._arguments(operation, arguments)
         answer: T = self._request(
-            operation.response, operation.method, url, json=body, timeout=timeout
+            operation.response, operation.method, url, **_given(body, timeout)
         )
         return answer
 
@@ -184,7 +222,7 @@ class Client(BaseClient, SyncMethods):
     ) -> Stream[T]:
         url, body = self._arguments(operation, arguments)
         answer: Stream[T] = self._request(
-            operation.response, operation.method, url, json=body, stream=True, timeout=timeout
+            operation.response, operation.method, url, stream=True, **_given(body, timeout)
         )
         return answer
 
@@ -279,7 +317,7 @@ class AsyncClient(BaseClient, AsyncMethods):
     ) -> T:
         url, body = self._arguments(operation, arguments)
         answer: T = await self._request(
-            operation.response, operation.method, url, json=body, timeout=timeout
+            operation.response, operation.method, url, **_given(body, timeout)
         )
         return answer
 
@@ -288,7 +326,7 @@ class AsyncClient(BaseClient, AsyncMethods):
     ) -> AsyncStream[T]:
         url, body = self._arguments(operation, arguments)
         answer: AsyncStream[T] = await self._request(
-            operation.response, operation.method, url, json=body, stream=True, timeout=timeout
+            operation.response, operation.method, url, stream=True, **_given(body, timeout)
         )
         return answer
 
@@ -383,6 +421,14 @@ async def _async_pieces(response: Any, reader: AnswerStream[T]) -> AsyncGenerato
             raise
     finally:
         response.close()
+
+
+def _given(body: Optional[Dict[str, Any]], timeout: TimeoutTypes) -> Dict[str, Any]:
+    """The keywords of `_request` that a call has: others would surprise who takes its place."""
+    given: Dict[str, Any] = {} if body is None else {"json": body}
+    if timeout is not None:
+        given["timeout"] = timeout
+    return given
 
 
 def _error_body(response: Any) -> bytes:

@@ -6,7 +6,7 @@ written for the ``ollama`` package mean the same here. Answers of a server do no
 here: they are taken as they are, apart from their structure.
 """
 
-from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Tuple
 
 Converter = Callable[[Any], Any]
 
@@ -14,6 +14,7 @@ Converter = Callable[[Any], Any]
 OBJECT: Any = dict
 ARRAY: Any = list
 MAPPING: Any = Mapping
+_BYTES: Any = (bytes, bytearray)
 
 
 class Mismatch(Exception):
@@ -58,6 +59,11 @@ def anything(value: Any) -> Any:
 def string(value: Any) -> Any:
     if isinstance(value, str):
         return value
+    if isinstance(value, _BYTES):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            pass
     raise Mismatch("a string", value)
 
 
@@ -101,11 +107,20 @@ def boolean(value: Any) -> Any:
 
 
 def json_object(value: Any) -> Any:
-    """Objects of free form: arguments of a tool call, a JSON Schema."""
+    """Objects of free form: arguments of a tool call, which others keep as JSON text."""
     if isinstance(value, OBJECT):
         return value
     if isinstance(value, MAPPING):
         return dict(value)
+    if isinstance(value, str):
+        import json
+
+        try:
+            parsed = json.loads(value)
+        except (ValueError, RecursionError):
+            parsed = None
+        if isinstance(parsed, OBJECT):
+            return parsed
     raise Mismatch("an object", value)
 
 
@@ -139,12 +154,12 @@ def optional(inner: Converter) -> Converter:
 
 
 _NO_LIST: Any = (str, bytes, bytearray, Mapping)
-_LIST: Any = (Sequence, set, frozenset)
+_ITERABLE: Any = Iterable
 
 
 def list_of(inner: Converter) -> Converter:
     def convert(value: Any) -> Any:
-        if isinstance(value, _NO_LIST) or not isinstance(value, _LIST):
+        if isinstance(value, _NO_LIST) or not isinstance(value, _ITERABLE):
             raise Mismatch("a list", value)
         result: List[Any] = []
         try:
@@ -201,6 +216,6 @@ def union(*inner: Converter) -> Converter:
 
 
 def nonempty(value: Any) -> Any:
-    if isinstance(value, str) and value:
-        return value
+    if isinstance(value, (str, *_BYTES)) and value:
+        return string(value)
     raise Mismatch("a string that is not empty", value)

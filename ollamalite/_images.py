@@ -3,7 +3,7 @@
 import os
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import TYPE_CHECKING, Any, Mapping, Optional
 
 from ._convert import Mismatch
 from .errors import RequestError
@@ -44,11 +44,53 @@ class Image:
             return _encode(_read_path(value))
         raise RequestError(f"Invalid image data: a {type(value).__name__} is no image")
 
-    # How a dump and a request show the image.
-    __ollama_json__ = base64
+    def __ollama_json__(self) -> str:
+        """How a dump and a request show the image."""
+        return self.base64()
 
     def model_dump(self, **_: Any) -> str:
         return self.base64()
+
+    def model_dump_json(self, **_: Any) -> str:
+        return f'"{self.base64()}"'
+
+    def model_copy(self, *, update: Optional[Mapping[str, Any]] = None, deep: bool = False) -> Any:
+        return type(self)((update or {}).get("value", self.value))
+
+    def dict(self, **_: Any) -> str:
+        """Return `model_dump`: the name that pydantic 1 had."""
+        return self.base64()
+
+    def json(self, **_: Any) -> str:
+        """Return `model_dump_json`: the name that pydantic 1 had."""
+        return self.model_dump_json()
+
+    def copy(self, **options: Any) -> Any:
+        """Return `model_copy` with the same options: the name that pydantic 1 had."""
+        return self.model_copy(**options)
+
+    @classmethod
+    def model_validate(cls, obj: Any) -> "Image":
+        """Return an image of anything that is one. Raises RequestError, a ValueError, otherwise."""
+        try:
+            made: Image = image(obj)
+        except Mismatch as error:
+            raise RequestError(error.text(cls.__name__)) from None
+        return made
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        # Only pydantic calls this, so it is there to be imported.
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(
+            cls.model_validate,
+            serialization=core_schema.plain_serializer_function_ser_schema(cls.base64),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, source: Any, handler: Any) -> Any:
+        return {"type": "string", "contentEncoding": "base64"}
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Image):

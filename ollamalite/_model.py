@@ -72,12 +72,19 @@ _items: Callable[["Record"], ItemsView[str, Any]] = OBJECT.items
 class Field:
     """One declared field of a record."""
 
-    __slots__ = ("alias", "convert", "default", "key", "name", "read", "required")
+    __slots__ = ("alias", "annotation", "convert", "default", "key", "name", "read", "required")
 
     def __init__(
-        self, name: str, alias: str, default: Any, required: bool, read: Optional[Converter]
+        self,
+        name: str,
+        alias: str,
+        annotation: Any,
+        default: Any,
+        required: bool,
+        read: Optional[Converter],
     ) -> None:
         self.name = name
+        self.annotation = annotation
         # Equal to the name, but an object of its own: see Record.keys.
         self.key = "".join(list(name))
         self.alias = alias
@@ -89,21 +96,87 @@ class Field:
     def is_required(self) -> bool:
         return self.required
 
+    def of(self, record: "Record") -> Any:
+        """Return the value that the field has in ``record``, as Python shows it."""
+        value = _get(record, self.alias, self.default)
+        return value if self.read is None else self.read(value)
+
     def __repr__(self) -> str:
         return f"Field({self.name!r}, required={self.required}, default={self.default!r})"
 
 
 def _property(field: Field) -> property:
     read = field.read
+    if field.name == "items":
+        return property(_read_items)
     if read is None:
         # Runs in C from end to end; this is what every read of an attribute costs.
-        return property(methodcaller("_wire_get", field.alias, field.default))
+        get_member = methodcaller("_wire_get", field.alias, field.default)
+        return property(get_member, doc=str(field.annotation))
     alias, default = field.alias, field.default
 
     def get(self: "Record") -> Any:
         return read(_get(self, alias, default))
 
-    return property(get)
+    return property(get, doc=str(field.annotation))
+
+
+# A JSON Schema has a member `items`, and so the classes for tools have a field of that name, which
+# must not hide the method of dict that `json` and `pprint` call. So what the attribute gives is the
+# value, and can be called as the method.
+
+
+class _Callable:
+    owner: Any = None
+
+    def __call__(self) -> Any:
+        return OBJECT.items(self if self.owner is None else self.owner)
+
+
+class _ItemsObject(_Callable, OBJECT):  # type: ignore[misc]
+    """A value that is an object."""
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return dict, (dict(self),)
+
+
+class _ItemsArray(_Callable, ARRAY):  # type: ignore[misc]
+    """A value that is a list."""
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return list, (list(self),)
+
+
+class _NoItems(_Callable):
+    """No value: false, equal to None, and None in every copy."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __eq__(self, other: object) -> bool:
+        return other is None or isinstance(other, _NoItems)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return "None"
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return type(None), ()
+
+
+def _read_items(record: "Record") -> Any:
+    value = _get(record, "items")
+    if type(value) is OBJECT or type(value) is ARRAY:
+        # Kept, so that what is changed in the value is changed in the record.
+        kind: Any = _ItemsObject if isinstance(value, OBJECT) else _ItemsArray
+        value = kind(value)
+        _put(record, "items", value)
+    elif value is None:
+        value = _NoItems()
+    if isinstance(value, _Callable):
+        value.owner = record
+    return value
 
 
 class _OnDemand:
@@ -111,6 +184,7 @@ class _OnDemand:
 
     def __init__(self, build: Callable[[Type["Record"]], Any]) -> None:
         self.build = build
+        self.built: Dict[Type[Record], Any] = {}
         self.name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -119,8 +193,10 @@ class _OnDemand:
     def __get__(self, instance: Any, owner: Type["Record"]) -> Any:
         if owner is Record:
             raise AttributeError(self.name)
-        value = self.build(owner)
-        setattr(owner, self.name, value)
+        # Not kept on the class, where its subclasses would find it.
+        value = self.built.get(owner)
+        if value is None:
+            value = self.built[owner] = self.build(owner)
         return value
 
 
@@ -136,13 +212,20 @@ def _dataclass_fields(cls: Type["Record"]) -> Any:
 
     fields: List[Any] = []
     for field in cls._fields.values():
-        hint = cls.__annotations__[field.name]
         if field.required:
-            fields.append((field.name, hint))
+            fields.append((field.name, field.annotation))
         else:
-            fields.append((field.name, hint, dataclasses.field(default=field.default)))
+            default = dataclasses.field(default=field.default)
+            fields.append((field.name, field.annotation, default))
     made: Any = dataclasses.make_dataclass(cls.__name__, fields)
     return made.__dataclass_fields__
+
+
+class _DataclassParams:
+    """What `pprint` asks a dataclass: whether its representation is a generated one."""
+
+    init = eq = True
+    repr = order = unsafe_hash = frozen = False
 
 
 def _signature(cls: Type["Record"]) -> Any:
@@ -154,7 +237,7 @@ def _signature(cls: Type["Record"]) -> Any:
             field.name,
             kind,
             default=inspect.Parameter.empty if field.required else field.default,
-            annotation=cls.__annotations__[field.name],
+            annotation=field.annotation,
         )
         for field in cls._fields.values()
     ]
@@ -181,6 +264,8 @@ class Record(_Object):
     _fields: ClassVar[Dict[str, Field]] = {}
     _by_name: ClassVar[Dict[str, Field]] = {}
     _required: ClassVar[Tuple[Field, ...]] = ()
+    # Members that are sent even if they are not given.
+    _defaults: ClassVar[Dict[str, Any]] = {}
     # Wire names of the fields that take any text, and of all that must be given.
     _texts: ClassVar[FrozenSet[str]] = frozenset()
     _required_names: ClassVar[FrozenSet[str]] = frozenset()
@@ -194,6 +279,7 @@ class Record(_Object):
         model_fields = _ModelFields()
         _wire_get = dict.get
         __dataclass_fields__ = _OnDemand(_dataclass_fields)
+        __dataclass_params__ = _DataclassParams
         __signature__ = _OnDemand(_signature)
         __hash__ = None
 
@@ -202,19 +288,20 @@ class Record(_Object):
         # A nested class stands flat in its module, under the name that its path makes.
         type.__setattr__(cls, "__name__", cls.__qualname__.rpartition(".")[2])
         own = cls.__dict__
-        if own.get("_extends"):
-            return
-        fields: Dict[str, Field] = {}
-        for name in own.get("__annotations__", ()):
+        fields = dict(cls._fields)
+        for name, annotation in own.get("__annotations__", {}).items():
+            if name.startswith("_") or "ClassVar" in str(annotation):
+                continue
             required = name not in own
-            field = Field(
-                name, cls._aliases.get(name, name), own.get(name), required, cls._readers.get(name)
-            )
+            alias, read = cls._aliases.get(name, name), cls._readers.get(name)
+            field = Field(name, alias, annotation, own.get(name), required, read)
             fields[name] = field
             setattr(cls, name, _property(field))
         cls._fields = fields
         cls._by_name = {**{f.alias: f for f in fields.values()}, **fields}
         cls._required = tuple(f for f in fields.values() if f.required)
+        cls._required_names = frozenset(field.alias for field in cls._required)
+        cls._defaults = {f.alias: f.default for f in fields.values() if f.default is not None}
         if cls._readers:
             cls.__getitem__ = Record._read_item  # type: ignore[method-assign]
 
@@ -266,7 +353,7 @@ class Record(_Object):
             if field is not None and (
                 key is field.key or field.alias in _keys(self) or field.default is not None
             ):
-                return getattr(self, field.name)
+                return field.of(self)
             raise KeyError(key)
 
     def _read_item(self, key: str) -> Any:
@@ -286,7 +373,7 @@ class Record(_Object):
 
     def __iter__(self) -> Iterator[Tuple[str, Any]]:
         for field in self._fields.values():
-            yield field.name, getattr(self, field.name)
+            yield field.name, field.of(self)
         yield from self.model_extra.items()
 
     def __bool__(self) -> bool:
@@ -296,7 +383,7 @@ class Record(_Object):
         """Return the value of a field, known or not; ``default`` if there is none such."""
         field = self._by_name.get(key)
         if field is not None:
-            return getattr(self, field.name)
+            return field.of(self)
         return _get(self, key, default)
 
     def keys(self) -> KeysView[str]:
@@ -494,6 +581,10 @@ class Record(_Object):
             ),
         )
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, source: Any, handler: Any) -> Any:
+        return cls.model_json_schema()
+
 
 def restore(cls: Type[R], wire: Dict[str, Any]) -> R:
     """Return the record of a JSON object whose values are already what a record keeps."""
@@ -524,6 +615,41 @@ def record(cls: Type[R]) -> Converter:
     return convert
 
 
+def mapping_or_record(cls: Type[R]) -> Converter:
+    """A converter that takes records of ``cls``, and mappings as they are."""
+
+    def convert(value: Any) -> Any:
+        if isinstance(value, cls):
+            return value.__copy__()
+        if isinstance(value, MAPPING):
+            return dict(value)
+        raise Mismatch("an object", value)
+
+    return convert
+
+
+def sent(value: Any) -> Any:
+    """Return records as a request holds them.
+
+    Declared members that are None are left out and defaults put in, as the ``ollama`` package does
+    it; and a record with a field that hides a method of dict becomes a dictionary.
+    """
+    if isinstance(value, Record):
+        by_name = value._by_name
+        made = dict(value._defaults)
+        for key, item in _items(value):
+            if type(item) is str:
+                made[key] = item
+            elif item is not None or key not in by_name:
+                made[key] = sent(item) if key in by_name else plain(item)
+        return made
+    if isinstance(value, ARRAY):
+        return [item if type(item) is str else sent(item) for item in value]
+    if type(value) is OBJECT:
+        return {key: sent(item) for key, item in _items(value)}
+    return value
+
+
 def plain(value: Any) -> Any:
     """Return a JSON value without records: dictionaries and lists."""
     if isinstance(value, OBJECT):
@@ -539,7 +665,6 @@ def declare(cls: Type[Record], converters: Dict[str, Converter]) -> None:
         cls._fields[name].convert = converter
     takes_text = (string, optional_string)
     cls._texts = frozenset(f.alias for f in cls._fields.values() if f.convert in takes_text)
-    cls._required_names = frozenset(field.alias for field in cls._required)
 
 
 def decode_list(decode: Converter, value: Any) -> Any:

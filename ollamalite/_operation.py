@@ -17,7 +17,7 @@ from typing import (
 
 from ._convert import Mismatch
 from ._images import Image
-from ._model import Record, plain
+from ._model import Record, sent
 from .errors import RequestError
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ TimeoutTypes = Union[None, float, Tuple[Optional[float], Optional[float]], Timeo
 class Operation(Generic[T]):
     """One row of the table of operations: how to ask, and what the answer is."""
 
-    __slots__ = ("bearer", "last", "method", "name", "plain", "request", "response", "url")
+    __slots__ = ("bearer", "last", "method", "name", "nested", "request", "response", "url")
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Operation(Generic[T]):
         request: Optional[Type[Record]] = None,
         last: Optional[Tuple[str, Any]] = None,
         bearer: bool = False,
-        plain: Tuple[str, ...] = (),
+        nested: Tuple[str, ...] = (),
     ) -> None:
         self.name = name
         self.method = method
@@ -77,7 +77,7 @@ class Operation(Generic[T]):
         self.request = request
         self.last = last
         self.bearer = bearer
-        self.plain = plain
+        self.nested = nested
 
     def body(self, arguments: Dict[str, Any]) -> Optional[Dict[str, Any]]:
         """Return the JSON object to send: the arguments that are not None, checked.
@@ -87,11 +87,13 @@ class Operation(Generic[T]):
         if self.request is None:
             return None
         given = {name: value for name, value in arguments.items() if value is not None}
+        if not given.get("images", True):
+            del given["images"]
         try:
             body: Dict[str, Any] = cast(Any, self.request.checked(given))
         except Mismatch as error:
             raise RequestError(error.text(self.name)) from None
-        for name in self.plain:
+        for name in self.nested:
             if given.get(name):
-                body[name] = plain(body[name])
+                body[name] = sent(body[name])
         return body

@@ -21,11 +21,13 @@
             └── IncompleteError               the answer was cut short
 
 An ``except`` clause for the builtin in parentheses catches the class as well, so that handlers
-written for the ``ollama`` package go on working.
+written for the ``ollama`` package go on working. In a program that has loaded httpx, one for the
+exception of httpx with the same meaning does so, too.
 """
 
 import builtins
-from typing import Any, Dict, Mapping, Optional, Tuple, Type
+import sys
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Type, cast
 
 __all__ = [
     "ConnectError",
@@ -127,6 +129,8 @@ class TransportError(OllamaError):
     def __init__(
         self, message: str, *, method: Optional[str] = None, url: Optional[str] = None
     ) -> None:
+        if "httpx" in sys.modules and not _joined:
+            _join_httpx(sys.modules["httpx"])
         super().__init__(message)
         self.method = method
         self.url = url
@@ -178,6 +182,46 @@ class ProtocolError(TransportError):
 
 class IncompleteError(ProtocolError):
     """The answer ended before its end."""
+
+
+# Bases before the classes that derive from them.
+_HTTPX = (
+    (TransportError, "TransportError"),
+    (ConnectionError, "NetworkError"),
+    (ConnectError, "ConnectError"),
+    (ProxyError, "ProxyError"),
+    (ConnectionLostError, "RemoteProtocolError"),
+    (ConnectionLostError, "ReadError"),
+    (TimeoutError, "TimeoutException"),
+    (ConnectTimeout, "ConnectTimeout"),
+    (ReadTimeout, "ReadTimeout"),
+    (WriteTimeout, "WriteTimeout"),
+    (PoolTimeout, "PoolTimeout"),
+    (ProtocolError, "RemoteProtocolError"),
+)
+_joined: List[str] = []
+
+
+def _join_httpx(httpx: Any) -> None:
+    """Give each class of failure the class of httpx that has the same meaning as one more base.
+
+    The ``ollama`` package raises those of httpx for timeouts and in streams, so programs that use
+    it catch them. Its classes keep their identity, which derived ones made here would not have.
+    """
+    if not hasattr(httpx, "RemoteProtocolError"):
+        return  # it is being imported right now, in another thread
+    _joined.append(httpx.__name__)
+    for cls, name in _HTTPX:
+        try:
+            cls.__bases__ += (getattr(httpx, name),)
+        except (AttributeError, TypeError):
+            # Another version of httpx, or a class derived from both in an order that forbids it.
+            continue
+
+    def request(self: TransportError) -> Any:
+        return httpx.Request(self.method or "GET", self.url or "")
+
+    cast(Any, TransportError).request = property(request)
 
 
 def _text_of(error: Any) -> str:

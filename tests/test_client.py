@@ -472,6 +472,35 @@ def test_web_search_needs_a_bearer_key(face):
 
 
 @both
+def test_web_search_takes_only_the_key_to_the_other_host(face):
+    headers = {"Authorization": "Bearer k", "X-Api-Key": "secret", "Cookie": "secret"}
+    with serve(answering(b'{"results":[]}')) as server:
+        client = face.make(headers=headers, follow_redirects=False)
+        request = client._build("POST", server.url + "/api/web_search", {}, None)
+    assert "secret" not in request.headers.values()
+    assert request.headers["Authorization"] == "Bearer k"
+
+
+@both
+def test_a_value_in_a_path_cannot_leave_its_place(face):
+    received = []
+
+    def reply(peer, request):
+        received.append(request.target)
+        peer.answer(b"", "200 OK")
+
+    with serve(answering(reply)) as server:
+        face.call(face.make(server.url), "blob_exists", "sha256:../x?y")
+    assert received == ["/api/blobs/sha256:..%2Fx%3Fy"]
+
+
+@both
+def test_messages_may_come_from_any_iterable(face):
+    received = sent(face, "chat", "m", iter(HELLO), answer=b'{"message":{"role":"assistant"}}')
+    assert body(received)["messages"] == HELLO
+
+
+@both
 def test_a_refused_connection_says_where_and_what_to_do(face):
     for ask in (face.call, face.stream):
         try:

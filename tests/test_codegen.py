@@ -319,6 +319,48 @@ BREACHES = {
         "schema Thing is closed",
         "    Thing:",
     ),
+    "an extension that nobody reads": (
+        "x-python-name: odd",
+        "x-python-name: odd, x-pyhton-type: str",
+        "the extension x-pyhton-type is none of",
+        "$odd:",
+    ),
+    "an enum of numbers": (
+        "size: {type: integer, description: Bytes., x-python-type: ByteSize}",
+        "size: {type: integer, description: Bytes., enum: [1, 2]}",
+        "Thing.size: only strings can have an enum",
+        "size:",
+    ),
+    "a format that nothing reads": (
+        "format: date-time",
+        "format: duration",
+        "Thing.made_at has a format that nothing reads: 'duration'",
+        "made_at:",
+    ),
+    "a type that does not exist": (
+        "done: {type: boolean, ",
+        "done: {type: bolean, ",
+        "Thing.done has an unknown type 'bolean'",
+        "done:",
+    ),
+    "a field that hides a method": (
+        "by_name:",
+        "keys:",
+        "Thing.keys hides a method of the models",
+        "keys:",
+    ),
+    "an operation with a name of the package": (
+        "operationId: thing",
+        "operationId: mock",
+        "operationId mock is a name that the package needs",
+        "get:",
+    ),
+    "a parameter with a name that methods need": (
+        "'from_=None'",
+        "'timeout=None'",
+        "parameter timeout is a name that methods need",
+        "post:",
+    ),
     "a stream without its last object": (
         "last: {done: true}",
         "more: 1",
@@ -358,6 +400,47 @@ def test_a_key_that_stands_twice_is_refused_with_its_line(tmp_path):
         DescriptionError, match=r"line \d+: the key 'type' stands here a second time"
     ):
         describe(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        (
+            "      description: A thing.\n      properties:",
+            "      properties: 3\n      x:",
+            "schema Thing",
+        ),
+        (
+            "'200':\n          description: The thing.\n          content: {app",
+            "'404':\n          description: The thing.\n          content: {app",
+            "GET /api/things/{digest} cannot be read: ValueError it has no response",
+        ),
+        ("  schemas:", "  shemas:", "lacks 'schemas'"),
+        ("info: {title: Small, version: '7.1'}", "info: {title: Small}", "lacks 'version'"),
+        ("openapi: 3.2.0", "openapi: [", "small.yaml"),
+    ],
+)
+def test_what_is_no_description_is_refused_by_name(old, new, text, tmp_path):
+    assert old in SMALL
+    with pytest.raises(DescriptionError) as caught:
+        describe(tmp_path, SMALL.replace(old, new, 1))
+    assert text in str(caught.value)
+
+
+def test_an_object_among_other_kinds_in_an_answer_becomes_a_record(tmp_path, monkeypatch):
+    text = SMALL.replace(
+        "        done: {type: boolean",
+        """        mixed:
+          anyOf: [{type: string}, {$ref: '#/components/schemas/Thing.Part'}]
+          description: A part, or its name.
+        done: {type: boolean""",
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    name = package(tmp_path, describe(tmp_path, text), "mixed_package")
+    models = importlib.import_module(f"{name}._generated.models")
+    decode = importlib.import_module(f"{name}._generated.codec").DECODERS[models.Thing]
+    assert type(decode({"mixed": {"name": "x"}}).mixed) is models.Thing.Part
+    assert decode({"mixed": "x"}).mixed == "x"
 
 
 def test_a_breach_ends_the_run_with_a_message_and_no_file(tmp_path, capsys):

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "ollamalite"
 LAYERS = [
     {"errors", "_version", "_convert", "_scalars", "_model", "_dump", "_images", "_schema"},
     {"_operation", "_stream", "_generated", "_ndjson", "_host"},
-    {"_exchange", "tools", "_settings"},
+    {"_exchange", "tools", "_settings", "_httpx"},
     {"_http1", "_route", "_plan", "_log", "_patience", "_failures", "_opener", "_tls"},
     {"_sync_transport", "_async_transport"},
     {"_client"},

@@ -938,7 +938,7 @@ class SyncMethods:
         Answers by the status alone, without a body.
 
         Args:
-            digest: Digest of the content: sha256: and 64 hex digits.
+            digest: SHA-256 of the bytes, `sha256:` and 64 lower-case hexadecimal digits.
             timeout: Time limit of this call in seconds, (connect, read), or an object with these as
                 attributes; None takes the client's.
 
@@ -2022,7 +2022,7 @@ class AsyncMethods:
         Answers by the status alone, without a body.
 
         Args:
-            digest: Digest of the content: sha256: and 64 hex digits.
+            digest: SHA-256 of the bytes, `sha256:` and 64 lower-case hexadecimal digits.
             timeout: Time limit of this call in seconds, (connect, read), or an object with these as
                 attributes; None takes the client's.
 

@@ -23,7 +23,7 @@ from .._convert import (
     union,
 )
 from .._images import image
-from .._model import declare, decode_list, decode_map, record, restore
+from .._model import declare, decode_list, decode_map, mapping_or_record, record, restore
 from .._schema import json_schema, tool
 from . import models
 
@@ -210,7 +210,7 @@ declare(
         "format": optional(union(literal("", "json"), json_schema)),
         "keep_alive": optional(union(number, string)),
         "images": optional(list_of(image)),
-        "options": optional(record(models.Options)),
+        "options": optional(mapping_or_record(models.Options)),
         "think": optional(union(boolean, string)),
         "truncate": optional(boolean),
         "shift": optional(boolean),
@@ -257,7 +257,7 @@ declare(
         "format": optional(union(literal("", "json"), json_schema)),
         "keep_alive": optional(union(number, string)),
         "tools": optional(list_of(tool(record(models.Tool)))),
-        "options": optional(record(models.Options)),
+        "options": optional(mapping_or_record(models.Options)),
         "think": optional(union(boolean, string)),
         "truncate": optional(boolean),
         "shift": optional(boolean),
@@ -294,7 +294,7 @@ declare(
         "keep_alive": optional(union(number, string)),
         "truncate": optional(boolean),
         "dimensions": optional(integer),
-        "options": optional(record(models.Options)),
+        "options": optional(mapping_or_record(models.Options)),
     },
 )
 declare(
@@ -319,7 +319,7 @@ declare(
         "model": nonempty,
         "prompt": optional_string,
         "keep_alive": optional(union(number, string)),
-        "options": optional(record(models.Options)),
+        "options": optional(mapping_or_record(models.Options)),
     },
 )
 declare(
@@ -481,7 +481,7 @@ declare(
         "system": optional_string,
         "template": optional_string,
         "verbose": optional(boolean),
-        "options": optional(record(models.Options)),
+        "options": optional(mapping_or_record(models.Options)),
         "name": optional_string,
     },
 )
@@ -534,7 +534,7 @@ declare(
         "template": optional_string,
         "license": optional(union(string, list_of(string))),
         "system": optional_string,
-        "parameters": optional(record(models.Options)),
+        "parameters": optional(mapping_or_record(models.Options)),
         "messages": optional(list_of(record(models.Message))),
         "renderer": optional_string,
         "parser": optional_string,

@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Dict, List, Literal, Mapping, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Literal, Mapping, Optional, Sequence, Union
 
 from .._images import Image
 from .._model import Record
 from .._scalars import ByteSize, read_byte_size, read_timestamp
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeAlias
 
 JsonSchema = Dict[str, Any]
 """A JSON Schema, as the object that it is."""
@@ -334,7 +337,10 @@ class MessageToolCall(Record):
 
     __slots__ = ()
     __qualname__ = "Message.ToolCall"
-    Function = MessageToolCallFunction
+    if TYPE_CHECKING:
+        Function: TypeAlias = MessageToolCallFunction  # type: ignore[misc]
+    else:
+        Function = MessageToolCallFunction
 
     function: MessageToolCallFunction
     """The function and its arguments."""
@@ -348,7 +354,10 @@ class Message(Record):
     """One message of a chat, sent or received."""
 
     __slots__ = ()
-    ToolCall = MessageToolCall
+    if TYPE_CHECKING:
+        ToolCall: TypeAlias = MessageToolCall  # type: ignore[misc]
+    else:
+        ToolCall = MessageToolCall
 
     role: str
     """Who speaks, one of `system`, `user`, `assistant` and `tool`. Other roles are left to the
@@ -410,7 +419,10 @@ class ToolFunctionParameters(Record):
 
     __slots__ = ()
     __qualname__ = "Tool.Function.Parameters"
-    Property = ToolFunctionParametersProperty
+    if TYPE_CHECKING:
+        Property: TypeAlias = ToolFunctionParametersProperty  # type: ignore[misc]
+    else:
+        Property = ToolFunctionParametersProperty
     _aliases = {"defs": "$defs"}
 
     type: Optional[Literal["object"]] = "object"
@@ -434,7 +446,10 @@ class ToolFunction(Record):
 
     __slots__ = ()
     __qualname__ = "Tool.Function"
-    Parameters = ToolFunctionParameters
+    if TYPE_CHECKING:
+        Parameters: TypeAlias = ToolFunctionParameters  # type: ignore[misc]
+    else:
+        Parameters = ToolFunctionParameters
 
     name: Optional[str] = None
     """Name of the function."""
@@ -450,7 +465,10 @@ class Tool(Record):
     """A tool that the model may use."""
 
     __slots__ = ()
-    Function = ToolFunction
+    if TYPE_CHECKING:
+        Function: TypeAlias = ToolFunction  # type: ignore[misc]
+    else:
+        Function = ToolFunction
 
     type: Optional[str] = "function"
     """Kind of tool. `function` is the only one there is; the server does not check it."""
@@ -561,7 +579,7 @@ class GenerateResponse(Record):
     remote_host: Optional[str] = None
     """Address of the host that runs the model. Remote models only."""
 
-    created_at: Optional[datetime] = None
+    created_at: Optional[str] = None
     """When this object was made, in UTC."""
 
     response: Optional[str] = None
@@ -698,7 +716,7 @@ class ChatResponse(Record):
     remote_host: Optional[str] = None
     """Address of the host that runs the model. Remote models only."""
 
-    created_at: Optional[datetime] = None
+    created_at: Optional[str] = None
     """When this object was made, in UTC."""
 
     done: Optional[bool] = None
@@ -782,7 +800,7 @@ class EmbedResponse(Record):
     prompt_eval_count: Optional[int] = None
     """Number of tokens of all texts together. Left out when it is zero."""
 
-    created_at: Optional[datetime] = None
+    created_at: Optional[str] = None
     """Deprecated. When the reply was made. No version of the server sends it; the official class
     has it.
     """
@@ -1064,7 +1082,10 @@ class ListResponse(Record):
     """The models that the server has."""
 
     __slots__ = ()
-    Model = ListResponseModel
+    if TYPE_CHECKING:
+        Model: TypeAlias = ListResponseModel  # type: ignore[misc]
+    else:
+        Model = ListResponseModel
 
     models: Sequence[ListResponseModel]
     """The models, those changed last first. Empty if there are none."""
@@ -1112,7 +1133,10 @@ class ProcessResponse(Record):
     """The models that are loaded."""
 
     __slots__ = ()
-    Model = ProcessResponseModel
+    if TYPE_CHECKING:
+        Model: TypeAlias = ProcessResponseModel  # type: ignore[misc]
+    else:
+        Model = ProcessResponseModel
 
     models: Sequence[ProcessResponseModel]
     """The models, those that stay longest first. Empty if there are none."""

@@ -32,6 +32,7 @@ GENERATE = Operation(
     response=models.GenerateResponse,
     request=models.GenerateRequest,
     last=("done", True),
+    nested=("options",),
 )
 CHAT = Operation(
     "chat",
@@ -40,7 +41,11 @@ CHAT = Operation(
     response=models.ChatResponse,
     request=models.ChatRequest,
     last=("done", True),
-    plain=("tools",),
+    nested=(
+        "messages",
+        "options",
+        "tools",
+    ),
 )
 EMBED = Operation(
     "embed",
@@ -48,6 +53,7 @@ EMBED = Operation(
     "/api/embed",
     response=models.EmbedResponse,
     request=models.EmbedRequest,
+    nested=("options",),
 )
 EMBEDDINGS = Operation(
     "embeddings",
@@ -55,6 +61,7 @@ EMBEDDINGS = Operation(
     "/api/embeddings",
     response=models.EmbeddingsResponse,
     request=models.EmbeddingsRequest,
+    nested=("options",),
 )
 SYSTEMONE = Operation(
     "systemone",
@@ -62,6 +69,7 @@ SYSTEMONE = Operation(
     "/v1/systemone",
     response=models.SystemOneResponse,
     request=models.SystemOneRequest,
+    nested=("questions",),
 )
 LIST = Operation(
     "list",
@@ -81,6 +89,7 @@ SHOW = Operation(
     "/api/show",
     response=models.ShowResponse,
     request=models.ShowRequest,
+    nested=("options",),
 )
 CREATE = Operation(
     "create",
@@ -89,6 +98,11 @@ CREATE = Operation(
     response=models.ProgressResponse,
     request=models.CreateRequest,
     last=("status", "success"),
+    nested=(
+        "info",
+        "messages",
+        "parameters",
+    ),
 )
 COPY = Operation(
     "copy",
