@@ -80,7 +80,7 @@ def test_the_table_of_operations_is_that_of_the_description():
 
 def test_the_table_of_errors_names_every_class():
     named = set(
-        re.findall(r"`(\w+)`", TEXT[TEXT.index("## Errors") : TEXT.index("## What differs")])
+        re.findall(r"`(\w+)`", TEXT[TEXT.index("## Errors") : TEXT.index("## In place of")])
     )
     internal = {"TransportError"}
     assert set(errors.__all__) - named == internal
