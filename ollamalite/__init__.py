@@ -72,7 +72,7 @@ def _find(name: str) -> Any:
         shared = globals().get("_shared")
         if shared is None:
             # Two threads may get here at once, but only one client is kept.
-            shared = globals().setdefault("_shared", _load("_client").Client())
+            shared = globals().setdefault("_shared", _load("_client").SharedClient())
         return getattr(shared, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

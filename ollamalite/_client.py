@@ -39,6 +39,8 @@ from ._stream import AsyncStream, Stream
 from ._version import __version__
 
 T = TypeVar("T")
+C = TypeVar("C", bound="Client")
+A = TypeVar("A", bound="AsyncClient")
 
 _ANYWHERE = ("accept", "authorization", "content-type", "user-agent")
 
@@ -199,7 +201,7 @@ class Client(BaseClient, SyncMethods):
         if transport is not None:
             transport.close()
 
-    def __enter__(self) -> "Client":
+    def __enter__(self: C) -> C:
         return self
 
     def __exit__(
@@ -301,7 +303,7 @@ class AsyncClient(BaseClient, AsyncMethods):
     # The name that the ``ollama`` package has for it.
     close = aclose
 
-    async def __aenter__(self) -> "AsyncClient":
+    async def __aenter__(self: A) -> A:
         return self
 
     async def __aexit__(
@@ -386,6 +388,23 @@ class AsyncClient(BaseClient, AsyncMethods):
         digest = await asyncio.get_running_loop().run_in_executor(None, _digest, path)
         await self._answer(StatusResponse, self._blob_request(path, digest, timeout))
         return digest
+
+
+class SharedClient(Client):
+    """The client of the package's functions: it reads the environment when one is first called.
+
+    So a variable that makes no sense is an error of the call, not of the import of a function.
+    """
+
+    def __init__(self) -> None:
+        pass
+
+    # Looked for in vain only before the first use.
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "_base" in self.__dict__:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        super().__init__()
+        return getattr(self, name)
 
 
 def _pieces(response: Any, reader: AnswerStream[T]) -> Generator[T, None, None]:

@@ -49,8 +49,15 @@ StrPath = Union[str, PathLike]
 ImageInput = Union[str, bytes, PathLike, IO[bytes], Image]
 """An image as a caller gives it: see `Image`."""
 
-TimeoutTypes = Union[None, float, Tuple[Optional[float], Optional[float]], TimeoutLike]
-"""Seconds for each wait, (connect, read), or an object with these as attributes."""
+_Seconds = Optional[float]
+TimeoutTypes = Union[
+    None,
+    float,
+    Tuple[_Seconds, _Seconds],
+    Tuple[_Seconds, _Seconds, _Seconds, _Seconds],
+    TimeoutLike,
+]
+"""Seconds for each wait, (connect, read), (connect, read, write, pool), or an object with these."""
 
 
 class Operation(Generic[T]):

@@ -531,6 +531,18 @@ def test_the_host_of_the_environment_is_read_when_a_client_is_made(monkeypatch, 
         assert client.version().version
 
 
+def test_a_host_that_makes_no_sense_is_an_error_of_a_call_not_of_an_import(monkeypatch):
+    monkeypatch.setenv("OLLAMA_HOST", "host:99999")
+    for stale in ("_shared", "version"):
+        monkeypatch.delitem(vars(ollamalite), stale, raising=False)
+    function = ollamalite.version
+    try:
+        with pytest.raises(RequestError, match="99999"):
+            function()
+    finally:
+        del vars(ollamalite)["_shared"], vars(ollamalite)["version"]
+
+
 @both
 def test_a_per_call_timeout_ends_the_call(face):
     release = threading.Event()
