@@ -533,7 +533,13 @@ class AsyncTransport:
         """The connections in the running loop."""
         loop = asyncio.get_running_loop()
         pool = self._latest
-        if pool is not None and pool.loop is loop and not pool.closed:
+        if (
+            pool is not None
+            and pool.loop is loop
+            and not pool.closed
+            # A loop that a fork inherited has connections that the parent goes on using.
+            and pool.pid == os.getpid()
+        ):
             return pool
         if self._closed:
             raise errors.RequestError("the client is closed")

@@ -72,8 +72,9 @@ def connect_head(plan: Plan) -> bytes:
         for name, value in plan.headers.items()
         if name.lower() in ("proxy-authorization", "user-agent")
     }
-    if route.proxy_authorization is not None:
-        headers.setdefault("Proxy-Authorization", route.proxy_authorization)
+    given = {name.lower() for name in headers}
+    if route.proxy_authorization is not None and "proxy-authorization" not in given:
+        headers["Proxy-Authorization"] = route.proxy_authorization
     return request_head("CONNECT", route.tunnel, route.tunnel, headers) + b"\r\n"
 
 

@@ -4,9 +4,13 @@ import asyncio
 import copy
 import io
 import json
+import os
 import pickle
+import subprocess
+import sys
 import threading
 import typing
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +30,7 @@ from ollamalite._generated.client_methods import AsyncMethods, SyncMethods
 from .both_clients import both
 from .wire_server import answering, serve
 
+ROOT = Path(__file__).parent.parent
 HELLO = [{"role": "user", "content": "hello"}]
 PNG = b"\x89PNG\r\n\x1a\n not really"
 
@@ -498,6 +503,48 @@ def test_a_value_in_a_path_cannot_leave_its_place(face):
 def test_messages_may_come_from_any_iterable(face):
     received = sent(face, "chat", "m", iter(HELLO), answer=b'{"message":{"role":"assistant"}}')
     assert body(received)["messages"] == HELLO
+
+
+def test_the_callers_proxy_credentials_win_over_those_of_the_proxy_in_any_case_of_letters():
+    seen = []
+
+    def script(peer):
+        seen.append(peer.receive())
+
+    with serve(script) as proxy:
+        address = proxy.url.replace("://", "://u:p@")
+        headers = {"proxy-authorization": "Basic own"}
+        with Client("https://e.test", proxy=address, headers=headers) as client:
+            with pytest.raises(ConnectionError):
+                client.version()
+    assert seen[0].all("proxy-authorization") == ["Basic own"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_loop_that_a_fork_inherited_makes_connections_of_its_own():
+    with serve(answering(b'{"version":"1"}')) as server:
+        script = """
+import asyncio, os, sys
+from ollamalite import AsyncClient
+
+async def ask():
+    return await client.version()
+
+client = AsyncClient(sys.argv[1])
+loop = asyncio.new_event_loop()
+loop.run_until_complete(ask())
+child = os.fork()
+loop.run_until_complete(ask())
+if child == 0:
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+loop.run_until_complete(client.close())
+loop.close()
+"""
+        command = [sys.executable, "-c", script, server.url]
+        subprocess.run(command, check=True, cwd=ROOT, timeout=20)
+        assert len(server.requests) == 3
+        assert server.connections == 2
 
 
 @both
