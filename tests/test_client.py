@@ -534,10 +534,12 @@ client = AsyncClient(sys.argv[1])
 loop = asyncio.new_event_loop()
 loop.run_until_complete(ask())
 child = os.fork()
-loop.run_until_complete(ask())
 if child == 0:
+    loop.run_until_complete(ask())
     os._exit(0)
+# The two loops share one epoll, so they take turns: either would take the other's events.
 assert os.waitpid(child, 0)[1] == 0
+loop.run_until_complete(ask())
 loop.run_until_complete(client.close())
 loop.close()
 """
