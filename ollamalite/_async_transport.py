@@ -20,16 +20,18 @@ from typing import (
     Dict,
     List,
     Optional,
+    Set,
     Tuple,
     Union,
 )
 
 from . import errors
-from ._failures import broken, closed, connect_failed, proxy_failed, proxy_refused, too_large
+from ._async_dial import dial
+from ._failures import broken, client_closed, closed, connect_failed, cut, too_large
 from ._http1 import AnswerReader, CutShort, Malformed
 from ._log import log_answer, log_failure
 from ._patience import Patience
-from ._plan import Journey, Plan, Planner, connect_head
+from ._plan import Journey, Plan, Planner
 from ._route import Route
 from ._settings import Settings, Timeout
 
@@ -175,6 +177,18 @@ class _Connection:
             self._poll.register(self.sock, select.POLLIN)
         return bool(self._poll.poll(0))
 
+    def was_cut(self) -> bool:
+        """Whether TLS ended without the other side saying so, as when somebody cut the line."""
+        ssl_object: Any = self.transport.get_extra_info("ssl_object")
+        if ssl_object is None:
+            return False
+        try:
+            return bool(ssl_object.read(1))
+        except OSError as error:
+            import ssl
+
+            return not isinstance(error, ssl.SSLZeroReturnError)
+
     def watch(self, until: Optional[float], kind: str = "total") -> None:
         """Abort the connection then, unless the next call says otherwise; None calls it off."""
         self._until = until
@@ -251,6 +265,8 @@ class _Pool:
         self._idle: Dict[Tuple[Any, ...], Deque[_Connection]] = {}
         self._busy: Dict[_Connection, None] = {}
         self._open = 0
+        self.dialing: Set[asyncio.Future[_Connection]] = set()
+        self._resting: Set[asyncio.Future[None]] = set()
         self._waiters: Deque[asyncio.Future[None]] = deque()
         self._called = 0
         self._guard: Optional[AsyncGenerator[None, None]] = None
@@ -361,9 +377,10 @@ class _Pool:
         """Fill the room that `take` reserved."""
         self._busy[connection] = None
 
-    def reserve(self) -> None:
-        """Take room for a connection in the place of one that was just given back."""
-        self._open += 1
+    def discard(self, connection: _Connection) -> None:
+        """Close a connection, and keep its room for one in its place."""
+        self._busy.pop(connection, None)
+        connection.abort()
 
     def give_up(self) -> None:
         """Give back room for which no connection could be made."""
@@ -405,6 +422,16 @@ class _Pool:
             self._busy.pop(connection, None)
             connection.bury()
 
+    async def rest(self, seconds: float) -> bool:
+        """Wait, but no longer than until all is closed; whether that is so."""
+        waiter = self.loop.create_future()
+        self._resting.add(waiter)
+        try:
+            await asyncio.wait({waiter}, timeout=seconds)
+        finally:
+            self._resting.remove(waiter)
+        return self.closed
+
     def close(self) -> None:
         """Close everything, from any thread, whatever the loop is doing."""
         self.closed = True
@@ -439,6 +466,11 @@ class _Pool:
             connection.abort()
         self._open -= sum(map(len, self._idle.values()))
         self._idle.clear()
+        for task in self.dialing:
+            task.cancel()
+        for waiter in self._resting:
+            if not waiter.done():
+                waiter.set_result(None)
         while self._waiters:
             self._call_next()
 
@@ -527,7 +559,15 @@ class AsyncTransport:
                     raise
                 response.close()
             if journey.delay:
-                await _pause(journey.delay, plan, patience)
+                await self._pause(journey.delay, plan, patience)
+
+    async def _pause(self, seconds: float, plan: Plan, patience: Patience) -> None:
+        until = monotonic() + seconds
+        pool = self.pool()
+        if patience.deadline is None or until <= patience.deadline:
+            await pool.rest(seconds)
+        elif not await pool.rest(patience.left(plan, "total", patience.deadline) or 0):
+            raise patience.over(plan, "total")
 
     def pool(self) -> _Pool:
         """The connections in the running loop."""
@@ -553,10 +593,10 @@ class AsyncTransport:
         self._latest = pool
         return pool
 
-    async def connect(self, pool: _Pool, plan: Plan, patience: Patience) -> _Connection:
-        """A new connection, for which the pool has reserved room."""
+    async def new_connection(self, pool: _Pool, plan: Plan, patience: Patience) -> _Connection:
+        """A new connection, for which the pool has room."""
         try:
-            connection = await self._connect_within(pool.loop, plan, patience)
+            connection = await self._connect_within(pool, plan, patience)
         except BaseException as error:
             pool.give_up()
             # UnicodeError is what a name that is too long for DNS ends in.
@@ -568,18 +608,15 @@ class AsyncTransport:
         if pool.closed:
             pool.give_up()
             connection.abort()
-            raise closed(plan)
+            raise client_closed(plan)
         pool.add(connection)
         return connection
 
-    async def _connect_within(
-        self, loop: asyncio.AbstractEventLoop, plan: Plan, patience: Patience
-    ) -> _Connection:
+    async def _connect_within(self, pool: _Pool, plan: Plan, patience: Patience) -> _Connection:
         """Connect as long as patience lasts; whatever happens, no connection is lost."""
         left = patience.left(plan, "connect", patience.until("connect"))
-        if left is None:
-            return await self._connect(loop, plan)
-        task = asyncio.ensure_future(self._connect(loop, plan))
+        task = asyncio.ensure_future(self._connect(pool.loop, plan))
+        pool.dialing.add(task)
         try:
             await asyncio.wait({task}, timeout=left)
             if not task.done():
@@ -589,16 +626,16 @@ class AsyncTransport:
             task.cancel()
             task.add_done_callback(_abort_result)
             raise
+        finally:
+            pool.dialing.discard(task)
         if task.cancelled():
-            raise patience.over(plan, "connect")
+            raise client_closed(plan) if pool.closed else patience.over(plan, "connect")
         return task.result()
 
     async def _connect(self, loop: asyncio.AbstractEventLoop, plan: Plan) -> _Connection:
         route = plan.route
-        sock = await _dial(loop, route)
+        sock = await dial(loop, plan)
         try:
-            if route.tunnel is not None:
-                await _ask_for_tunnel(loop, sock, plan)
             name = route.tls or route.proxy_tls
             stream = _Stream(limit=BUFFER_LIMIT, loop=loop)
             protocol = _Protocol(stream, loop, sock if name is None else None)
@@ -632,55 +669,6 @@ def _abort_result(task: "asyncio.Future[_Connection]") -> None:
         task.result().abort()
 
 
-async def _pause(seconds: float, plan: Plan, patience: Patience) -> None:
-    until = monotonic() + seconds
-    if patience.deadline is not None and until > patience.deadline:
-        await asyncio.sleep(patience.left(plan, "total", patience.deadline) or 0)
-        raise patience.over(plan, "total")
-    await asyncio.sleep(seconds)
-
-
-async def _dial(loop: asyncio.AbstractEventLoop, route: Route) -> socket.socket:
-    """Connect to the first address of the route's host that answers."""
-    addresses = route.addresses()
-    if addresses is None:
-        name = route.host.encode("ascii")
-        found = await loop.getaddrinfo(name, route.port, type=socket.SOCK_STREAM)
-        addresses = [(entry[0], entry[4]) for entry in found]
-    failure: Optional[OSError] = None
-    for family, address in addresses:
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            sock.setblocking(False)
-            await loop.sock_connect(sock, address)
-            return sock
-        except OSError as error:
-            sock.close()
-            failure = error
-        except BaseException:
-            sock.close()
-            raise
-    raise failure or OSError("the host has no address")
-
-
-async def _ask_for_tunnel(loop: asyncio.AbstractEventLoop, sock: socket.socket, plan: Plan) -> None:
-    reader = AnswerReader("CONNECT")
-    try:
-        await loop.sock_sendall(sock, connect_head(plan))
-        while not reader.status:
-            data = await loop.sock_recv(sock, RECEIVE_SIZE)
-            if data:
-                reader.feed(data)
-            else:
-                reader.end()
-        if reader.status >= 300:
-            raise proxy_refused(plan, reader.status, reader.reason)
-        if reader.surplus:
-            raise Malformed("it sent bytes of its own after it opened the way")
-    except (CutShort, Malformed) as error:
-        raise proxy_failed(plan, error) from error
-
-
 class _Exchange:
     """One request on one connection, up to the head of its answer.
 
@@ -703,7 +691,7 @@ class _Exchange:
         pool = transport.pool()
         connection = pool.take_at_once(plan) or await pool.take(plan, patience)
         if connection is None:
-            connection = await transport.connect(pool, plan, patience)
+            connection = await transport.new_connection(pool, plan, patience)
         while True:
             reader = AnswerReader(plan.method, transport.settings.max_head_size)
             stream = connection.stream
@@ -725,23 +713,26 @@ class _Exchange:
                     reader.keep_alive = False
                 return AsyncResponse(transport, pool, connection, plan, patience, reader, first)
             except (OSError, CutShort, Malformed) as error:
-                pool.give_back(connection, keep=False)
                 self.answered = reader.started
-                if isinstance(error, errors.OllamaError):
-                    raise
-                if connection.expired is not None:
-                    raise patience.over(plan, connection.expired) from None
-                if pool.closed:
-                    raise closed(plan) from None
+                late = connection.expired is not None
+                ended = not (late or isinstance(error, (Malformed, errors.OllamaError)))
                 # A server may close an idle connection at the very moment at which it is used.
-                if not connection.reused or reader.started or isinstance(error, Malformed):
+                if ended and connection.reused and not reader.started and not pool.closed:
+                    pool.discard(connection)
+                else:
+                    pool.give_back(connection, keep=False)
+                    if isinstance(error, errors.OllamaError):
+                        raise
+                    if connection.expired is not None:
+                        raise patience.over(plan, connection.expired) from None
+                    if pool.closed:
+                        raise client_closed(plan) from None
                     raise broken(plan, error, reader.started) from error
             except BaseException:
                 connection.hang_up()
                 pool.give_back(connection, keep=False)
                 raise
-            pool.reserve()
-            connection = await transport.connect(pool, plan, patience)
+            connection = await transport.new_connection(pool, plan, patience)
 
     async def _send(self, connection: _Connection, reader: AnswerReader) -> bytes:
         """Send head and body, unless the answer comes before their end.
@@ -866,8 +857,9 @@ class _Pieces:
 class AsyncResponse:
     """An answer whose head is there, and whose body can be read.
 
-    `ended_by_close` says that only the end of the connection marks the body's end, `closed`
-    that the caller hung up before it.
+    `ended_by_close` says that only the end of the connection marks the body's end, `cut` that this
+    end came without the `close_notify` of TLS, so that anybody may have made it, `closed` that the
+    caller hung up before it.
     """
 
     __slots__ = (
@@ -880,6 +872,7 @@ class AsyncResponse:
         "_timed",
         "_transport",
         "closed",
+        "cut",
         "ended_by_close",
         "headers",
         "reason",
@@ -900,7 +893,7 @@ class AsyncResponse:
         self.reason = reader.reason
         self.headers = reader.headers
         self.ended_by_close = reader.ended_by_close
-        self.closed = False
+        self.closed = self.cut = False
         self._plan = plan
         self._first = first
         # Not to be collected, which would close the connections, while an answer is under way.
@@ -964,6 +957,7 @@ class AsyncResponse:
                     raise patience.over(plan, connection.expired)
                 else:
                     reader.end()
+                    self.cut = connection.was_cut()
         except (OSError, CutShort, Malformed) as error:
             self._drop()
             if self.closed:
@@ -999,6 +993,8 @@ class AsyncResponse:
         while True:
             piece = await self.receive()
             if not piece:
+                if self.cut:
+                    raise cut(self._plan)
                 return pieces[0] if len(pieces) == 1 else b"".join(pieces)
             size += len(piece)
             if limit is not None and size > limit:

@@ -91,6 +91,8 @@ if TYPE_CHECKING:
         def headers(self) -> Headers: ...
         @property
         def ended_by_close(self) -> bool: ...
+        @property
+        def cut(self) -> bool: ...
 
 
 def json_body(value: Any) -> bytes:
@@ -217,9 +219,12 @@ class AnswerStream(Generic[T]):
         error = self._run(self._lines.finish, values)
         if values:
             self._latest = values[-1]
-        if self._head.ended_by_close and self._last is not None:
-            name, value = self._last
-            ended = isinstance(self._latest, Record) and self._latest.get(name) == value
+        if self._head.ended_by_close:
+            if self._last is None:
+                ended = not self._head.cut
+            else:
+                name, value = self._last
+                ended = isinstance(self._latest, Record) and self._latest.get(name) == value
             if not ended and not isinstance(error, errors.ResponseError):
                 method, url = self._request.method, self._request.url
                 text = f"{method} {url}: the connection ended before the answer did"

@@ -11,8 +11,10 @@ from ._plan import Plan
 
 __all__ = [
     "broken",
+    "client_closed",
     "closed",
     "connect_failed",
+    "cut",
     "proxy_failed",
     "proxy_refused",
     "timed_out",
@@ -84,6 +86,17 @@ def broken(plan: Plan, error: Exception, started: bool) -> errors.TransportError
 def closed(plan: Plan) -> errors.TransportError:
     """The exception for reading on after the caller hung up."""
     return _make(errors.ConnectionLostError, plan, "the answer was closed before its end")
+
+
+def client_closed(plan: Plan) -> errors.TransportError:
+    """The exception for a request whose client is closed before its answer comes."""
+    return _make(errors.ConnectionLostError, plan, "the client was closed before the answer came")
+
+
+def cut(plan: Plan) -> errors.TransportError:
+    """The exception for an answer that only the end of the connection ended, and anybody could."""
+    what = "the TLS connection ended without close_notify, so the answer may be cut short"
+    return _make(errors.IncompleteError, plan, what)
 
 
 def too_large(plan: Plan, limit: int) -> errors.TransportError:

@@ -57,7 +57,7 @@ class Url:
                 f"the URL must start with http://, https:// or unix://: {redact(text)!r}"
             )
         authority, target = _split_authority(rest)
-        userinfo, at, place = authority.rpartition("@")
+        userinfo, place = _split_userinfo(authority, text)
         if scheme == "unix":
             return cls(scheme, _socket_path(place, text), 0, _quote(target))
         host, port = _split_port(place, text)
@@ -68,7 +68,7 @@ class Url:
             port = DEFAULT_PORTS[scheme]
         elif port == 0:
             raise errors.RequestError(f"port 0 cannot be connected to: {redact(text)!r}")
-        return cls(scheme, host, port, _quote(target), userinfo if at else None)
+        return cls(scheme, host, port, _quote(target), userinfo)
 
     @property
     def authority(self) -> str:
@@ -191,7 +191,7 @@ def _parse_host(text: Optional[str]) -> Tuple[str, Optional[str]]:
             f"the host must be http, https or unix, not {scheme}: {redact(given)!r}"
         )
     authority, target = _split_authority(rest)
-    userinfo, at, place = authority.rpartition("@")
+    userinfo, place = _split_userinfo(authority, given)
     host, given_port = _split_port(place, given)
     host = host.lower() or "127.0.0.1"
     # Addresses that a server binds, but that not every system can connect to.
@@ -203,7 +203,7 @@ def _parse_host(text: Optional[str]) -> Tuple[str, Optional[str]]:
         _ascii_name(host, given)
     path = target.partition("?")[0].partition("#")[0].strip("/")
     base = f"{scheme}://{host}:{given_port or port}"
-    return (f"{base}/{path}" if path else base), (userinfo if at else None)
+    return (f"{base}/{path}" if path else base), userinfo
 
 
 def _parse_unix(rest: str, given: str) -> str:
@@ -237,6 +237,16 @@ def _split_authority(rest: str) -> Tuple[str, str]:
         if character in "/?#":
             return rest[:index], rest[index:]
     return rest, ""
+
+
+def _split_userinfo(authority: str, given: str) -> Tuple[Optional[str], str]:
+    # Browsers take it for a slash, others for a part of the user's name: two hosts from one URL.
+    if "\\" in authority:
+        raise errors.RequestError(
+            f"not a host name: {authority.rpartition('@')[2]!r} in {redact(given)!r}"
+        )
+    userinfo, at, place = authority.rpartition("@")
+    return (userinfo if at else None), place
 
 
 def _split_port(place: str, given: str) -> Tuple[str, Optional[int]]:

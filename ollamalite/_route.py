@@ -8,7 +8,11 @@ from . import errors
 from ._host import Url, is_loopback, redact
 from ._settings import Settings
 
-__all__ = ["Route", "Router"]
+__all__ = ["NEXT_ADDRESS", "Route", "Router"]
+
+# Seconds that one address of a host has to answer before the next is tried beside it: what RFC 8305
+# recommends.
+NEXT_ADDRESS = 0.25
 
 
 class Route:

@@ -29,17 +29,16 @@ from typing import (
 )
 
 from . import errors
-from ._failures import broken, closed, connect_failed, proxy_failed, proxy_refused, too_large
+from ._failures import broken, client_closed, closed, cut, too_large
 from ._http1 import AnswerReader, CutShort, Malformed
 from ._log import log_answer, log_failure
 from ._patience import Patience
-from ._plan import Journey, Plan, Planner, connect_head
+from ._plan import Journey, Plan, Planner
 from ._route import Route
 from ._settings import Settings, Timeout
+from ._sync_dial import Dialer, Waits, hang_up
 
 if TYPE_CHECKING:
-    import ssl
-
     from ._exchange import Request, Upload
 
 __all__ = ["Response", "Transport"]
@@ -94,16 +93,28 @@ class _Connection:
             return True
         return True
 
+    def was_cut(self) -> bool:
+        """Whether TLS ended without the other side saying so, as when somebody cut the line.
+
+        Python 3.8 and 3.9 tell OpenSSL 3 to take both for the same, so there it is always False.
+        """
+        if not self.tls:
+            return False
+        sock: Any = self.sock
+        # What was hidden so far, so that such an end looks like any other.
+        sock.suppress_ragged_eofs = False
+        try:
+            return bool(sock.recv(1))
+        except OSError as error:
+            import ssl
+
+            return not isinstance(error, ssl.SSLZeroReturnError)
+
     def hang_up(self) -> None:
         """End the connection for both sides at once, also for a thread that waits in it."""
         # What a fork inherited is the parent's to end.
-        if self.inherited:
-            return
-        try:
-            # SSLSocket.shutdown() would take the TLS layer away from that thread.
-            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
-        except OSError:
-            return  # the other side was quicker
+        if not self.inherited:
+            hang_up(self.sock)
 
     def close(self) -> None:
         try:
@@ -127,6 +138,7 @@ class _Pool:
         self.lock = threading.RLock()
         self._changed = threading.Condition(self.lock)
         self.ended = threading.Event()
+        self.dialing = Waits()
         self._idle: Dict[Tuple[Any, ...], Deque[_Connection]] = {}
         self._busy: Dict[_Connection, None] = {}
         self._open = 0
@@ -237,10 +249,11 @@ class _Pool:
         if not (ours and keep):
             connection.close()
 
-    def reserve(self) -> None:
-        """Take room for a connection in the place of one that was just given back."""
+    def discard(self, connection: _Connection) -> None:
+        """Close a connection, and keep its room for one in its place."""
         with self.lock:
-            self._open += 1
+            self._busy.pop(connection, None)
+        connection.close()
 
     def give_up(self) -> None:
         """Give back room for which no connection could be made."""
@@ -263,6 +276,7 @@ class _Pool:
         for connection in busy:
             # Whoever reads from it closes it; closing it here could hit another file by then.
             connection.hang_up()
+        self.dialing.close()
 
 
 _POOLS: "weakref.WeakSet[_Pool]" = weakref.WeakSet()
@@ -287,7 +301,7 @@ class Transport:
         self.settings = settings
         self._planner = Planner(settings)
         self._pool = _Pool(settings)
-        self._tls: Optional[ssl.SSLContext] = None
+        self._dialer = Dialer(settings)
         self._open_plan: Any = None
         self._finalizer = weakref.finalize(self, self._pool.close)
 
@@ -344,133 +358,37 @@ class Transport:
 
     def _pause(self, seconds: float, plan: Plan, patience: Patience) -> None:
         until = monotonic() + seconds
-        if patience.deadline is not None and until > patience.deadline:
-            self._pool.ended.wait(patience.left(plan, "total", patience.deadline))
+        if patience.deadline is None or until <= patience.deadline:
+            self._pool.ended.wait(seconds)
+        elif not self._pool.ended.wait(patience.left(plan, "total", patience.deadline)):
             raise patience.over(plan, "total")
-        self._pool.ended.wait(seconds)
 
     # -- connections
 
     def connection(self, plan: Plan, patience: Patience) -> _Connection:
         """A connection for the plan's route, idle before or new."""
-        return self._pool.take(plan, patience) or self._filled(plan, patience)
+        return self._pool.take(plan, patience) or self.new_connection(plan, patience)
 
-    def fresh_connection(self, plan: Plan, patience: Patience) -> _Connection:
-        """A new connection in the place of one that was just given back."""
-        self._pool.reserve()
-        return self._filled(plan, patience)
-
-    def _filled(self, plan: Plan, patience: Patience) -> _Connection:
+    def new_connection(self, plan: Plan, patience: Patience) -> _Connection:
+        """A new connection, for which the pool has room."""
+        pool = self._pool
         try:
-            connection = self._connect(plan, patience)
+            sock = self._dialer.connect(plan, patience, pool.dialing)
         except BaseException:
-            self._pool.give_up()
+            pool.give_up()
             raise
-        if not self._pool.add(connection):
+        connection = _Connection(sock, plan.route)
+        if not pool.add(connection):
             connection.close()
-            raise closed(plan)
+            raise client_closed(plan)
         return connection
 
     def give_back(self, connection: _Connection, keep: bool) -> None:
         self._pool.give_back(connection, keep)
 
-    def _connect(self, plan: Plan, patience: Patience) -> _Connection:
-        route = plan.route
-        until = patience.until("connect")
-        sock: Optional[socket.socket] = None
-        try:
-            sock = _dial(plan, patience, until)
-            if route.proxy_tls is not None:
-                sock = self._secure(sock, route.proxy_tls, plan, patience, until)
-            if route.tunnel is not None:
-                _ask_for_tunnel(sock, plan, patience, until)
-            if route.tls is not None:
-                sock = self._secure(sock, route.tls, plan, patience, until)
-            sock.settimeout(None)
-            return _Connection(sock, route)
-        except BaseException as error:
-            if sock is not None:
-                sock.close()
-            if isinstance(error, errors.OllamaError):
-                raise
-            if isinstance(error, socket.timeout) and error.errno is None:
-                raise patience.over(plan, "connect") from error
-            # UnicodeError is what a name that is too long for DNS ends in.
-            if isinstance(error, (OSError, UnicodeError)):
-                raise connect_failed(plan, error) from error
-            raise
-
-    def _secure(
-        self,
-        sock: socket.socket,
-        name: str,
-        plan: Plan,
-        patience: Patience,
-        until: Optional[float],
-    ) -> socket.socket:
-        with self._pool.lock:
-            if self._tls is None:
-                from ._tls import make_context
-
-                self._tls = make_context(self.settings)
-        secure = self._tls.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
-        try:
-            secure.settimeout(patience.left(plan, "connect", until))
-            secure.do_handshake()
-        except BaseException:
-            secure.close()
-            raise
-        return secure
-
-
-def _dial(plan: Plan, patience: Patience, until: Optional[float]) -> socket.socket:
-    """Connect to the first address of the route's host that answers."""
-    route = plan.route
-    addresses = route.addresses()
-    if addresses is None:
-        name = route.host.encode("ascii")
-        found = socket.getaddrinfo(name, route.port, type=socket.SOCK_STREAM)
-        addresses = [(entry[0], entry[4]) for entry in found]
-    failure: Optional[OSError] = None
-    for family, address in addresses:
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            sock.settimeout(patience.left(plan, "connect", until))
-            sock.connect(address)
-            if not route.unix:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return sock
-        except OSError as error:
-            sock.close()
-            if isinstance(error, errors.OllamaError):
-                raise
-            failure = error
-        except BaseException:
-            sock.close()
-            raise
-    raise failure or OSError("the host has no address")
-
-
-def _ask_for_tunnel(
-    sock: socket.socket, plan: Plan, patience: Patience, until: Optional[float]
-) -> None:
-    reader = AnswerReader("CONNECT")
-    try:
-        sock.settimeout(patience.left(plan, "connect", until))
-        sock.sendall(connect_head(plan))
-        while not reader.status:
-            sock.settimeout(patience.left(plan, "connect", until))
-            data = sock.recv(RECEIVE_SIZE)
-            if data:
-                reader.feed(data)
-            else:
-                reader.end()
-        if reader.status >= 300:
-            raise proxy_refused(plan, reader.status, reader.reason)
-        if reader.surplus:
-            raise Malformed("it sent bytes of its own after it opened the way")
-    except (CutShort, Malformed) as error:
-        raise proxy_failed(plan, error) from error
+    def discard(self, connection: _Connection) -> None:
+        """Close a connection; its room is kept for a new one."""
+        self._pool.discard(connection)
 
 
 def _poll(sock: socket.socket, write: bool) -> Callable[[Optional[float]], bool]:
@@ -539,21 +457,25 @@ class _Exchange:
                     reader.keep_alive = False
                 return Response(transport, connection, plan, patience, reader, first)
             except (OSError, CutShort, Malformed) as error:
-                transport.give_back(connection, keep=False)
                 self.answered = reader.started
-                if isinstance(error, errors.OllamaError):
-                    raise
-                if isinstance(error, socket.timeout) and error.errno is None:
-                    raise patience.over(plan, kind) from error
-                if transport.closed:
-                    raise closed(plan) from None
+                late = isinstance(error, socket.timeout) and error.errno is None
+                ended = not (late or isinstance(error, (Malformed, errors.OllamaError)))
                 # A server may close an idle connection at the very moment at which it is used.
-                if not connection.reused or reader.started or isinstance(error, Malformed):
+                if ended and connection.reused and not reader.started and not transport.closed:
+                    transport.discard(connection)
+                else:
+                    transport.give_back(connection, keep=False)
+                    if isinstance(error, errors.OllamaError):
+                        raise
+                    if late:
+                        raise patience.over(plan, kind) from error
+                    if transport.closed:
+                        raise client_closed(plan) from None
                     raise broken(plan, error, reader.started) from error
             except BaseException:
                 transport.give_back(connection, keep=False)
                 raise
-            connection = transport.fresh_connection(plan, patience)
+            connection = transport.new_connection(plan, patience)
 
     def _send(
         self, connection: _Connection, reader: AnswerReader
@@ -572,7 +494,9 @@ class _Exchange:
                 return self._send_pieces(connection, reader, plan.head(len(body)), iter((body,)))
             with closing(_pieces(body)) as pieces:
                 return self._send_pieces(connection, reader, plan.head(body.length), pieces)
-        except ConnectionError as error:
+        except OSError as error:
+            if isinstance(error, (socket.timeout, errors.OllamaError)):
+                raise
             # A server that refuses a request may close before it has read it; the answer is there.
             return b"", error
 
@@ -637,8 +561,9 @@ def _pieces(upload: "Upload") -> Generator[memoryview, None, None]:
 class Response:
     """An answer whose head is there, and whose body can be read.
 
-    `ended_by_close` says that only the end of the connection marks the body's end, `closed` that
-    the caller hung up before it, `proxy` names the proxy that it came through.
+    `ended_by_close` says that only the end of the connection marks the body's end, `cut` that this
+    end came without the `close_notify` of TLS, so that anybody may have made it, `closed` that the
+    caller hung up before it, `proxy` names the proxy that it came through.
     """
 
     __slots__ = (
@@ -650,6 +575,7 @@ class Response:
         "_reader",
         "_transport",
         "closed",
+        "cut",
         "ended_by_close",
         "headers",
         "reason",
@@ -669,7 +595,7 @@ class Response:
         self.reason = reader.reason
         self.headers = reader.headers
         self.ended_by_close = reader.ended_by_close
-        self.closed = False
+        self.closed = self.cut = False
         self._plan = plan
         self._first = first
         self._transport = transport
@@ -728,6 +654,7 @@ class Response:
                         raise closed(plan)
                     else:
                         reader.end()
+                        self.cut = connection.was_cut()
         except (OSError, CutShort, Malformed) as error:
             self._drop()
             if self.closed:
@@ -763,6 +690,8 @@ class Response:
         while True:
             piece = self.receive()
             if not piece:
+                if self.cut:
+                    raise cut(self._plan)
                 return pieces[0] if len(pieces) == 1 else b"".join(pieces)
             size += len(piece)
             if limit is not None and size > limit:

@@ -21,6 +21,7 @@ LAYERS = [
     {"_operation", "_stream", "_generated", "_ndjson", "_host"},
     {"_exchange", "tools", "_settings", "_httpx"},
     {"_http1", "_route", "_plan", "_log", "_patience", "_failures", "_opener", "_tls"},
+    {"_sync_dial", "_async_dial"},
     {"_sync_transport", "_async_transport"},
     {"_client"},
     {"__init__", "__main__", "_cli", "mock", "compat"},

@@ -15,6 +15,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from email.utils import formatdate
 from pathlib import Path
 from types import SimpleNamespace
@@ -586,6 +587,200 @@ def test_closing_the_transport_ends_idle_connections_and_answers_under_way(make)
         twin.run(twin.transport.aclose()) if twin.asynchronous else twin.transport.close()
         assert type(raised(answer.receive)) in (errors.ConnectionLostError, errors.IncompleteError)
     assert len(seen) == 2
+
+
+@contextmanager
+def silent():
+    """A server that accepts connections and says nothing; gives its port and an accepted event."""
+    taken = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.sock.settimeout(PATIENCE)
+        peer.sock.recv(1)
+        taken.set()
+        peer.sees_hang_up()
+
+    with serve(script) as server:
+        yield server, taken
+
+
+def close_when(event: threading.Event, transport: Any) -> threading.Thread:
+    """Close a transport from another thread, as soon as the event says."""
+
+    def close() -> None:
+        event.wait(PATIENCE)
+        if isinstance(transport, AsyncTransport):
+            asyncio.run(transport.aclose())
+        else:
+            transport.close()
+
+    thread = threading.Thread(target=close)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("stage", ["tls", "tunnel"])
+@pytest.mark.parametrize("timeout", [None, PATIENCE])
+def test_closing_the_transport_ends_handshakes(make, stage, timeout) -> None:
+    with silent() as (server, taken):
+        options = {"proxy": server.url} if stage == "tunnel" else {}
+        twin = make(timeout=timeout, **options)
+        thread = close_when(taken, twin.transport)
+        url = f"https://127.0.0.1:{server.port}/"
+        error = raised(twin.get, url)
+        assert type(error) is errors.ConnectionLostError
+        assert "the client was closed before the answer came" in str(error)
+        thread.join()
+
+
+@contextmanager
+def blackhole(monkeypatch):
+    """A name whose first address accepts no connection; gives a function that adds more."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        address = listener.getsockname()
+        # What a full backlog does not take is not answered at all.
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(address)
+        asked = threading.Event()
+
+        def resolve(*ports: int) -> None:
+            def look_up(host: Any, port: int, *args: Any, **kwargs: Any) -> Any:
+                kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+                asked.set()
+                return [(*kind, address), *((*kind, ("127.0.0.1", other)) for other in ports)]
+
+            monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+        try:
+            yield resolve, asked
+        finally:
+            for filler in fillers:
+                filler.close()
+
+
+needs_blackhole = pytest.mark.skipif(
+    sys.platform != "linux", reason="other systems refuse what a full backlog does not take"
+)
+
+
+@needs_blackhole
+@pytest.mark.parametrize("others", [0, 1])
+def test_closing_the_transport_ends_a_connection_that_is_not_accepted(
+    make, monkeypatch, others
+) -> None:
+    twin = make()
+    with blackhole(monkeypatch) as (resolve, asked):
+        resolve(*[1] * others)
+        thread = close_when(asked, twin.transport)
+        assert type(raised(twin.get, "http://hole.test/")) in (
+            errors.ConnectionLostError,
+            errors.RequestError,
+        )
+        thread.join()
+
+
+def test_closing_the_transport_ends_the_question_for_an_address(make, monkeypatch) -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    def never(*args: Any, **kwargs: Any) -> Any:
+        asked.set()
+        answer.wait(PATIENCE)
+        raise socket.gaierror(socket.EAI_AGAIN, "nobody knows")
+
+    twin = make()
+    monkeypatch.setattr(socket, "getaddrinfo", never)
+    thread = close_when(asked, twin.transport)
+    try:
+        assert type(raised(twin.get, "http://slow.test/")) is errors.ConnectionLostError
+    finally:
+        answer.set()
+        thread.join()
+
+
+def test_the_connect_timeout_covers_the_question_for_an_address(make, monkeypatch) -> None:
+    answer = threading.Event()
+    twin = make(timeout=(0.1, None))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer.wait(PATIENCE) and [])
+    try:
+        assert type(raised(twin.get, "http://slow.test/")) is errors.ConnectTimeout
+    finally:
+        answer.set()
+
+
+@needs_blackhole
+def test_an_address_that_does_not_answer_leaves_time_for_the_next(make, monkeypatch) -> None:
+    twin = make(timeout=(PATIENCE, None))
+    with serve(answering(b"a")) as server, blackhole(monkeypatch) as (resolve, _):
+        resolve(1, server.port)
+        started = time.monotonic()
+        assert twin.get(f"http://hole.test:{server.port}/") == b"a"
+        assert time.monotonic() - started < PATIENCE / 2
+
+
+@needs_blackhole
+def test_addresses_that_do_not_answer_share_the_connect_timeout(make, monkeypatch) -> None:
+    twin = make(timeout=(0.3, None))
+    with blackhole(monkeypatch) as (resolve, _):
+        resolve(1)
+        assert type(raised(twin.get, "http://hole.test/")) is errors.ConnectTimeout
+
+
+def test_a_host_without_an_address_that_answers_says_what_the_last_said(make, monkeypatch) -> None:
+    twin = make()
+    kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+    found = [(*kind, ("127.0.0.1", 1)), (*kind, ("127.0.0.1", 1))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    assert "Connection refused" in str(raised(twin.get, "http://dead.test/"))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
+    assert "no address" in str(raised(twin.get, "http://dead.test/"))
+
+
+def test_a_replaced_connection_keeps_its_room(make) -> None:
+    twin = make(max_connections=1, timeout=PATIENCE)
+    asked, third = threading.Event(), threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.receive()
+        if peer.number == 1:
+            peer.answer(b"1")
+            # The next request finds out that nobody is there, while another waits for room.
+            peer.receive()
+            asked.wait(PATIENCE)
+        elif peer.number == 2:
+            # Time enough for another connection, which must not come.
+            third.wait(0.3)
+            peer.answer(b"alone" if not third.is_set() else b"one of two")
+        else:
+            third.set()
+            peer.answer(b"alone")
+
+    def ask() -> bytes:
+        body: bytes = twin.get(server.url)
+        return body
+
+    async def ask_both() -> Any:
+        requests = [Request("GET", server.url, {}) for _ in range(2)]
+        tasks = [asyncio.ensure_future(twin.transport.send(request)) for request in requests]
+        while not twin.transport.pool()._waiters:
+            await asyncio.sleep(0.01)
+        asked.set()
+        return [await (await task).read() for task in tasks]
+
+    with serve(script) as server:
+        assert twin.get(server.url) == b"1"
+        if twin.asynchronous:
+            assert twin.run(ask_both()) == [b"alone", b"alone"]
+            return
+        with ThreadPoolExecutor(2) as threads:
+            answers = [threads.submit(ask) for _ in range(2)]
+            while not twin.transport._pool._waiting:
+                time.sleep(0.01)
+            asked.set()
+            assert [answer.result() for answer in answers] == [b"alone", b"alone"]
 
 
 def test_a_transport_survives_pickling(make) -> None:
@@ -1619,6 +1814,35 @@ def test_a_cut_answer_is_noticed_under_tls(make, keys) -> None:
         assert isinstance(raised(answer.receive), errors.TransportError)
 
 
+UNTIL_CLOSED = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc"
+
+
+# Python 3.8 and 3.9 tell OpenSSL 3 that an end is an end.
+BLIND = sys.version_info < (3, 10) and ssl.OPENSSL_VERSION_INFO >= (3,)
+
+
+@pytest.mark.parametrize("end", ["close_notify", "cut"])
+def test_an_end_of_the_connection_counts_under_tls_only_if_the_server_says_so(
+    make, keys, end
+) -> None:
+    twin = make(verify=keys.authority, timeout=PATIENCE)
+
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.send(UNTIL_CLOSED)
+        if end == "cut":
+            # Closes the socket beneath, so that TLS cannot say goodbye.
+            socket.socket(fileno=peer.sock.detach()).close()
+
+    with serve(script, context=keys.context()) as server:
+        if end == "cut" and (twin.asynchronous or not BLIND):
+            error = raised(twin.get, server.url)
+            assert type(error) is errors.IncompleteError
+            assert "without close_notify" in str(error)
+        else:
+            assert twin.get(server.url) == b"abc"
+
+
 def test_hanging_up_works_under_tls(make, keys) -> None:
     twin = make(verify=keys.authority, timeout=PATIENCE)
     hung_up: List[float] = []
@@ -2151,13 +2375,23 @@ def test_the_total_time_counts_over_all_retries(make) -> None:
         assert 0.2 < time.monotonic() - started < 2
 
 
-def test_closing_the_transport_ends_a_wait_for_a_retry() -> None:
-    twin = Blocking(retries=1)
-    with serve(answering(failing("503 Busy", "Retry-After: 30"))) as server:
-        threading.Timer(0.1, twin.transport.close).start()
+@pytest.mark.parametrize("timeout", [None, {"total": PATIENCE}])
+def test_closing_the_transport_ends_a_wait_for_a_retry(make, timeout) -> None:
+    twin = make(retries=1, timeout=timeout and Timeout(**timeout))
+    answered = threading.Event()
+
+    def busy(peer: Peer, received: Received) -> None:
+        failing("503 Busy", "Retry-After: 30")(peer, received)
+        answered.set()
+
+    with serve(answering(busy)) as server:
+        thread = close_when(answered, twin.transport)
         started = time.monotonic()
-        assert "closed" in str(raised(twin.get, server.url))
-        assert time.monotonic() - started < 2
+        error = raised(twin.get, server.url)
+        assert type(error) in (errors.RequestError, errors.ConnectionLostError)
+        assert "closed" in str(error)
+        assert time.monotonic() - started < PATIENCE / 2
+        thread.join()
 
 
 # -- headers on the wire

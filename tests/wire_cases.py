@@ -701,4 +701,5 @@ REDIRECTS = [
     Redirect("a tab", 307, "/n\tw", refused="control characters"),
     Redirect("a host with a space", 307, "http://a b/", refused="not a host name"),
     Redirect("a host with a backslash", 307, "http://a\\b/", refused="not a host name"),
+    Redirect("a user with a backslash", 307, "http://a\\@b/", refused="not a host name"),
 ]
