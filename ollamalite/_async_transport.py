@@ -7,32 +7,18 @@ made them.
 
 import asyncio
 import os
-import select
-import socket
 import weakref
-from collections import deque
 from time import monotonic
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    AsyncGenerator,
-    Deque,
-    Dict,
-    List,
-    Optional,
-    Set,
-    Tuple,
-    Union,
-)
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Union
 
 from . import errors
 from ._async_dial import dial
+from ._async_pool import Connection, Pool, Receiver, ReceiverProtocol
 from ._failures import broken, client_closed, closed, connect_failed, cut, too_large
 from ._http1 import AnswerReader, CutShort, Malformed
 from ._log import log_answer, log_failure
 from ._patience import Patience
 from ._plan import Journey, Plan, Planner
-from ._route import Route
 from ._settings import Settings, Timeout
 
 if TYPE_CHECKING:
@@ -52,456 +38,7 @@ SMALL_BODY = 32768
 FOR_EVER = 86400.0
 
 
-class _Stream(asyncio.StreamReader):
-    """A stream reader that gives what came before a failure, and says what is left in it."""
-
-    unread = 0
-    ended = False
-    failure: Optional[BaseException] = None
-    waiter: "Optional[asyncio.Future[None]]" = None
-
-    def feed_data(self, data: Any) -> None:
-        self.unread += len(data)
-        super().feed_data(data)
-        if self.waiter is not None:
-            self.wake()
-
-    def feed_eof(self) -> None:
-        self.ended = True
-        super().feed_eof()
-        self.wake()
-
-    def set_exception(self, exc: BaseException) -> None:
-        # The base class forgets the bytes that it holds.
-        self.failure = exc
-        self.feed_eof()
-
-    def wake(self) -> None:
-        """End `_Connection.changed`."""
-        waiter = self.waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
-
-class _Protocol(asyncio.StreamReaderProtocol):
-    """Says when there is room to write again."""
-
-    full = False
-
-    def __init__(
-        self, stream: _Stream, loop: asyncio.AbstractEventLoop, plain: Optional[socket.socket]
-    ) -> None:
-        super().__init__(stream, loop=loop)
-        self._stream = stream
-        self._plain = plain
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self.full = True
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self.full = False
-        self._stream.wake()
-
-    def connection_lost(self, exc: Optional[Exception]) -> None:
-        stream = self._stream
-        if isinstance(exc, ConnectionError) and self._plain is not None and not stream.ended:
-            # A server that refuses a request may close before it has read it. Its answer is in the
-            # socket, which is about to be closed because of the request that nobody reads.
-            try:
-                data = self._plain.recv(RECEIVE_SIZE)
-            except OSError:
-                data = b""
-            if data:
-                stream.feed_data(data)
-        super().connection_lost(exc)
-        self.full = False
-        stream.wake()
-
-
-class _Connection:
-    """A stream that is connected, and what is known about it."""
-
-    __slots__ = (
-        "_alarm",
-        "_kind",
-        "_poll",
-        "_until",
-        "expired",
-        "idle_since",
-        "key",
-        "loop",
-        "protocol",
-        "reused",
-        "sock",
-        "stream",
-        "tls",
-        "transport",
-    )
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        sock: socket.socket,
-        stream: _Stream,
-        protocol: _Protocol,
-        transport: asyncio.Transport,
-        route: Route,
-    ) -> None:
-        self.loop = loop
-        self.sock = sock
-        self.stream = stream
-        self.protocol = protocol
-        self.transport = transport
-        self.key = route.key
-        self.tls = route.tls is not None or route.proxy_tls is not None
-        self.reused = False
-        self.expired: Optional[str] = None
-        self.idle_since = 0.0
-        self._poll: Any = None
-        self._until: Optional[float] = None
-        self._kind = "total"
-        self._alarm: Optional[asyncio.TimerHandle] = None
-
-    def is_stale(self) -> bool:
-        """Whether something came while nobody asked: the end, or bytes that belong to no answer."""
-        stream = self.stream
-        if stream.unread or stream.at_eof() or self.transport.is_closing():
-            return True
-        # The loop may not have looked yet. Under TLS there may be bytes that are none of ours.
-        if self.tls or not hasattr(select, "poll"):
-            return False
-        if self._poll is None:
-            self._poll = select.poll()
-            self._poll.register(self.sock, select.POLLIN)
-        return bool(self._poll.poll(0))
-
-    def was_cut(self) -> bool:
-        """Whether TLS ended without the other side saying so, as when somebody cut the line."""
-        ssl_object: Any = self.transport.get_extra_info("ssl_object")
-        if ssl_object is None:
-            return False
-        try:
-            return bool(ssl_object.read(1))
-        except OSError as error:
-            import ssl
-
-            return not isinstance(error, ssl.SSLZeroReturnError)
-
-    def watch(self, until: Optional[float], kind: str = "total") -> None:
-        """Abort the connection then, unless the next call says otherwise; None calls it off."""
-        self._until = until
-        self._kind = kind
-        # One alarm serves all waits of a connection: most of them are over long before it rings.
-        if until is not None and self._alarm is None:
-            self._ring_at(until)
-
-    def _ring_at(self, until: float) -> None:
-        self._alarm = self.loop.call_later(max(0.0, until - monotonic()), self._ring)
-
-    def _ring(self) -> None:
-        self._alarm = None
-        until = self._until
-        if until is None:
-            return
-        if monotonic() < until - 0.001:
-            self._ring_at(until)
-        else:
-            self.expired = self._kind
-            self.transport.abort()
-
-    async def changed(self) -> None:
-        """Wait for bytes, for the end, or for room to write after there was none."""
-        stream = self.stream
-        stream.waiter = self.loop.create_future()
-        try:
-            await stream.waiter
-        finally:
-            stream.waiter = None
-
-    def abort(self) -> None:
-        """Close the connection now; in the loop's thread only."""
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-        self._until = None
-        self.transport.abort()
-
-    def hang_up(self) -> None:
-        """End the connection for the other side at once; from any thread."""
-        try:
-            self.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return  # the other side was quicker
-
-    def bury(self) -> None:
-        """Close a connection whose loop is closed, and can do nothing any more."""
-        self.hang_up()
-        transport: Any = self.transport
-        inner = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None) or transport
-        try:
-            transport.abort()
-        except RuntimeError:
-            pass  # it wanted the loop to do the rest, so that is left to us
-        try:
-            # A transport that has not been through this warns when it is collected.
-            if getattr(inner, "_sock", None) is not None:
-                inner._call_connection_lost(None)
-        except RuntimeError:
-            pass  # somebody still waited in that loop
-        self.sock.close()
-
-
-class _Pool:
-    """The connections of one transport in one event loop."""
-
-    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self.pid = os.getpid()
-        self.closed = False
-        self._limit = settings.max_connections
-        self._expiry = settings.keepalive_expiry
-        self._idle: Dict[Tuple[Any, ...], Deque[_Connection]] = {}
-        self._busy: Dict[_Connection, None] = {}
-        self._open = 0
-        self.dialing: Set[asyncio.Future[_Connection]] = set()
-        self._resting: Set[asyncio.Future[None]] = set()
-        self._waiters: Deque[asyncio.Future[None]] = deque()
-        self._called = 0
-        self._guard: Optional[AsyncGenerator[None, None]] = None
-        # A loop that has done its last act would complain.
-        if not getattr(loop, "_asyncgens_shutdown_called", False):
-            self._guard = _close_at_shutdown(weakref.ref(self))
-            _step(self._guard.__anext__())
-
-    def take_at_once(self, plan: Plan) -> Optional[_Connection]:
-        """An idle connection that is alive, if there is one, and nobody has waited for it."""
-        return None if self._waiters or self._called else self._take_idle(plan)
-
-    def _take_idle(self, plan: Plan) -> Optional[_Connection]:
-        queue = self._idle.get(plan.route.key)
-        while queue:
-            connection = queue.pop()
-            if self._is_fit(connection):
-                self._busy[connection] = None
-                return connection
-            self._open -= 1
-            connection.abort()
-        return None
-
-    async def take(self, plan: Plan, patience: Patience) -> Optional[_Connection]:
-        """An idle connection that is alive, or None with room reserved for a new one."""
-        until: Optional[float] = None
-        if self._waiters or self._called:
-            until = patience.until("pool")
-            await self._wait(plan, patience, until, first=False)
-        while True:
-            if self.closed:
-                raise errors.RequestError("the client is closed")
-            connection = self._take_idle(plan)
-            if connection is not None or self._has_room():
-                # Who came while this one was called has waited for nothing, if there is more.
-                if self._waiters and self._is_spare():
-                    self._call_next()
-                return connection
-            until = patience.until("pool") if until is None else until
-            await self._wait(plan, patience, until, first=True)
-
-    def _has_room(self) -> bool:
-        """Reserve room for a new connection, if there is some or an idle one can make it."""
-        if self._limit is None or self._open < self._limit or self._drop_idle():
-            self._open += 1
-            return True
-        return False
-
-    def _is_spare(self) -> bool:
-        return self._limit is None or self._open < self._limit or any(self._idle.values())
-
-    async def _wait(
-        self, plan: Plan, patience: Patience, until: Optional[float], first: bool
-    ) -> None:
-        left = patience.left(plan, "pool", until)
-        waiter = self.loop.create_future()
-        if first:
-            # It has waited before, or nobody else does.
-            self._waiters.appendleft(waiter)
-        else:
-            self._waiters.append(waiter)
-        alarm = None if left is None else self.loop.call_later(left, self._give_up_waiting, waiter)
-        try:
-            await waiter
-        except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
-                # The room that this one was called for is another's now.
-                self._call_next()
-            raise
-        finally:
-            if alarm is not None:
-                alarm.cancel()
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
-            else:
-                self._called -= 1
-
-    def _give_up_waiting(self, waiter: "asyncio.Future[None]") -> None:
-        if not waiter.done():
-            self._waiters.remove(waiter)
-            self._called += 1
-            waiter.set_result(None)
-
-    def _call_next(self) -> None:
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            # Between now and its turn, whoever comes must not take its room.
-            self._called += 1
-            if not waiter.done():
-                waiter.set_result(None)
-                return
-
-    def _is_fit(self, connection: _Connection) -> bool:
-        expiry = self._expiry
-        if expiry is not None and monotonic() - connection.idle_since > expiry:
-            return False
-        return not connection.is_stale()
-
-    def _drop_idle(self) -> bool:
-        for queue in self._idle.values():
-            if queue:
-                queue.popleft().abort()
-                self._open -= 1
-                return True
-        return False
-
-    def add(self, connection: _Connection) -> None:
-        """Fill the room that `take` reserved."""
-        self._busy[connection] = None
-
-    def discard(self, connection: _Connection) -> None:
-        """Close a connection, and keep its room for one in its place."""
-        self._busy.pop(connection, None)
-        connection.abort()
-
-    def give_up(self) -> None:
-        """Give back room for which no connection could be made."""
-        self._open -= 1
-        self._call_next()
-
-    def give_back(self, connection: _Connection, keep: bool) -> None:
-        """Take a connection back, to be used again or closed; in the loop's thread only."""
-        if connection not in self._busy:
-            connection.abort()
-            return
-        del self._busy[connection]
-        if keep and not self.closed and connection.expired is None:
-            connection.watch(None)
-            connection.reused = True
-            connection.idle_since = monotonic()
-            queue = self._idle.get(connection.key)
-            if queue is None:
-                queue = self._idle[connection.key] = deque()
-            queue.append(connection)
-        else:
-            self._open -= 1
-            connection.abort()
-        if self._waiters:
-            self._call_next()
-
-    def drop(self, connection: _Connection) -> None:
-        """Close a connection from any thread, whatever its loop is doing."""
-        if self.pid != os.getpid():
-            return
-        if _running_loop() is self.loop:
-            connection.hang_up()
-            self.give_back(connection, keep=False)
-            return
-        connection.hang_up()
-        try:
-            self.loop.call_soon_threadsafe(self.give_back, connection, False)
-        except RuntimeError:
-            self._busy.pop(connection, None)
-            connection.bury()
-
-    async def rest(self, seconds: float) -> bool:
-        """Wait, but no longer than until all is closed; whether that is so."""
-        waiter = self.loop.create_future()
-        self._resting.add(waiter)
-        try:
-            await asyncio.wait({waiter}, timeout=seconds)
-        finally:
-            self._resting.remove(waiter)
-        return self.closed
-
-    def close(self) -> None:
-        """Close everything, from any thread, whatever the loop is doing."""
-        self.closed = True
-        guard, self._guard = self._guard, None
-        # After a fork the loop and its connections are the parent's.
-        if self.pid != os.getpid():
-            return
-        if _running_loop() is self.loop:
-            self._close_all()
-            if guard is not None:
-                _step(guard.aclose())
-            return
-        for connection in self._all():
-            connection.hang_up()
-        try:
-            self.loop.call_soon_threadsafe(self._close_all)
-        except RuntimeError:
-            for connection in self._all():
-                connection.bury()
-            self._idle.clear()
-            self._busy.clear()
-        if guard is not None:
-            _step(guard.aclose())
-
-    def _all(self) -> List[_Connection]:
-        idle = [connection for queue in self._idle.values() for connection in queue]
-        return idle + list(self._busy)
-
-    def _close_all(self) -> None:
-        for connection in self._all():
-            connection.hang_up()
-            connection.abort()
-        self._open -= sum(map(len, self._idle.values()))
-        self._idle.clear()
-        for task in self.dialing:
-            task.cancel()
-        for waiter in self._resting:
-            if not waiter.done():
-                waiter.set_result(None)
-        while self._waiters:
-            self._call_next()
-
-
-async def _close_at_shutdown(pool: "weakref.ref[_Pool]") -> AsyncGenerator[None, None]:
-    """A generator that only waits for its loop's last act, which is to close all generators."""
-    try:
-        yield
-    finally:
-        live = pool()
-        if live is not None and live._guard is not None:
-            live._guard = None
-            live.close()
-
-
-def _step(awaitable: Any) -> None:
-    """Run an awaitable that never waits."""
-    try:
-        awaitable.__await__().send(None)
-    except (StopIteration, StopAsyncIteration):
-        return
-
-
-def _running_loop() -> Optional[asyncio.AbstractEventLoop]:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-
-
-def _close_pools(pools: Dict[int, _Pool]) -> None:
+def _close_pools(pools: Dict[int, Pool]) -> None:
     for pool in list(pools.values()):
         pool.close()
     pools.clear()
@@ -513,8 +50,8 @@ class AsyncTransport:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._planner = Planner(settings)
-        self._pools: Dict[int, _Pool] = {}
-        self._latest: Optional[_Pool] = None
+        self._pools: Dict[int, Pool] = {}
+        self._latest: Optional[Pool] = None
         self._closed = False
         self._tls: Optional[ssl.SSLContext] = None
         self._finalizer = weakref.finalize(self, _close_pools, self._pools)
@@ -569,7 +106,7 @@ class AsyncTransport:
         elif not await pool.rest(patience.left(plan, "total", patience.deadline) or 0):
             raise patience.over(plan, "total")
 
-    def pool(self) -> _Pool:
+    def pool(self) -> Pool:
         """The connections in the running loop."""
         loop = asyncio.get_running_loop()
         pool = self._latest
@@ -589,11 +126,11 @@ class AsyncTransport:
                 if old.loop.is_closed() or old.closed:
                     old.close()
                     self._pools.pop(key, None)
-            pool = self._pools[id(loop)] = _Pool(self.settings, loop)
+            pool = self._pools[id(loop)] = Pool(self.settings, loop)
         self._latest = pool
         return pool
 
-    async def new_connection(self, pool: _Pool, plan: Plan, patience: Patience) -> _Connection:
+    async def new_connection(self, pool: Pool, plan: Plan, patience: Patience) -> Connection:
         """A new connection, for which the pool has room."""
         try:
             connection = await self._connect_within(pool, plan, patience)
@@ -612,7 +149,7 @@ class AsyncTransport:
         pool.add(connection)
         return connection
 
-    async def _connect_within(self, pool: _Pool, plan: Plan, patience: Patience) -> _Connection:
+    async def _connect_within(self, pool: Pool, plan: Plan, patience: Patience) -> Connection:
         """Connect as long as patience lasts; whatever happens, no connection is lost."""
         left = patience.left(plan, "connect", patience.until("connect"))
         task = asyncio.ensure_future(self._connect(pool.loop, plan))
@@ -632,13 +169,13 @@ class AsyncTransport:
             raise client_closed(plan) if pool.closed else patience.over(plan, "connect")
         return task.result()
 
-    async def _connect(self, loop: asyncio.AbstractEventLoop, plan: Plan) -> _Connection:
+    async def _connect(self, loop: asyncio.AbstractEventLoop, plan: Plan) -> Connection:
         route = plan.route
         sock = await dial(loop, plan)
         try:
             name = route.tls or route.proxy_tls
-            stream = _Stream(limit=BUFFER_LIMIT, loop=loop)
-            protocol = _Protocol(stream, loop, sock if name is None else None)
+            stream = Receiver(limit=BUFFER_LIMIT, loop=loop)
+            protocol = ReceiverProtocol(stream, loop, sock if name is None else None)
             secure: Dict[str, Any] = {}
             if name is not None:
                 secure = {
@@ -654,7 +191,7 @@ class AsyncTransport:
         # Then "full" means that anything is unsent, and what was sent may be overwritten. Under TLS
         # the limit counts as reached when the buffer has as much as that.
         transport.set_write_buffer_limits(high=0 if name is None else 1, low=0)
-        return _Connection(loop, sock, stream, protocol, transport, route)
+        return Connection(loop, sock, stream, protocol, transport, route)
 
     def _context(self) -> "ssl.SSLContext":
         if self._tls is None:
@@ -664,7 +201,7 @@ class AsyncTransport:
         return self._tls
 
 
-def _abort_result(task: "asyncio.Future[_Connection]") -> None:
+def _abort_result(task: "asyncio.Future[Connection]") -> None:
     if not task.cancelled() and task.exception() is None:
         task.result().abort()
 
@@ -734,7 +271,7 @@ class _Exchange:
                 raise
             connection = await transport.new_connection(pool, plan, patience)
 
-    async def _send(self, connection: _Connection, reader: AnswerReader) -> bytes:
+    async def _send(self, connection: Connection, reader: AnswerReader) -> bytes:
         """Send head and body, unless the answer comes before their end.
 
         Then the first bytes of the answer's body come back.
@@ -766,7 +303,7 @@ class _Exchange:
             pieces.close()
 
     async def _send_piece(
-        self, connection: _Connection, reader: AnswerReader, piece: memoryview
+        self, connection: Connection, reader: AnswerReader, piece: memoryview
     ) -> Optional[bytes]:
         """Send a piece to its last byte, and return None.
 
@@ -882,8 +419,8 @@ class AsyncResponse:
     def __init__(
         self,
         transport: AsyncTransport,
-        pool: _Pool,
-        connection: _Connection,
+        pool: Pool,
+        connection: Connection,
         plan: Plan,
         patience: Patience,
         reader: AnswerReader,
@@ -902,7 +439,7 @@ class AsyncResponse:
         self._patience = patience
         self._timed = patience.timeout.read is not None or patience.deadline is not None
         self._reader = reader
-        self._connection: Optional[_Connection] = connection
+        self._connection: Optional[Connection] = connection
         if reader.done:
             self._connection = None
             pool.give_back(connection, reader.keep_alive)

@@ -9,6 +9,7 @@ good bytes is raised by the call after the one that gave them. No byte is skippe
 """
 
 import re
+from functools import lru_cache
 from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from . import errors
@@ -120,6 +121,14 @@ def request_head(method: str, target: str, authority: str, headers: Mapping[str,
         return "\r\n".join(lines).encode("utf-8")
     except UnicodeEncodeError as error:
         raise errors.RequestError("a header contains a lone surrogate") from error
+
+
+# A server sends much the same headers with each answer. As many as this, of the size of a whole
+# head, are little enough to keep.
+@lru_cache(maxsize=64)
+def _field(line: str) -> Optional[Tuple[str, str]]:
+    found = _FIELD_LINE.fullmatch(line)
+    return None if found is None else (found.group(1), found.group(2).rstrip(" \t"))
 
 
 class AnswerReader:
@@ -264,10 +273,9 @@ class AnswerReader:
         minor, status, reason = status_line.groups()
         pairs: List[Tuple[str, str]] = []
         for line in lines[1:]:
-            field = _FIELD_LINE.fullmatch(line)
-            if field is not None:
-                name, value = field.groups()
-                pairs.append((name, value.rstrip(" \t")))
+            pair = _field(line)
+            if pair is not None:
+                pairs.append(pair)
                 continue
             folded = _FOLDED_LINE.fullmatch(line)
             if folded is None or not pairs:

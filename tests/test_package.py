@@ -22,6 +22,7 @@ LAYERS = [
     {"_exchange", "tools", "_settings", "_httpx"},
     {"_http1", "_route", "_plan", "_log", "_patience", "_failures", "_opener", "_tls"},
     {"_sync_dial", "_async_dial"},
+    {"_sync_pool", "_async_pool"},
     {"_sync_transport", "_async_transport"},
     {"_client"},
     {"__init__", "__main__", "_cli", "mock", "compat"},
