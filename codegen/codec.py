@@ -27,13 +27,17 @@ def emit(description: Description) -> str:
         "    nonempty, number, optional, optional_string, string, timestamp, union,",
         ")",
         "from .._images import image",
-        "from .._model import declare, decode_list, decode_map, mapping_or_record, record, restore",
+        "from .._model import (",
+        "    declare, decode_list, decode_map, mapping_or_record, record, restore, sends,",
+        "    sends_record,",
+        ")",
         "from .._schema import json_schema, tool",
         "from . import models",
         "",
     ]
+    requests = {operation.request for operation in description.operations if operation.request}
     for schema in description.records():
-        lines += _declaration(schema)
+        lines += _declaration(schema, requests)
     lines.append("")
     decoded = _reachable_from_responses(description)
     for schema in description.records():
@@ -66,6 +70,14 @@ def converter(type_: Type, optional: bool = False) -> str:
     return text
 
 
+def sender(type_: Type, optional: bool) -> str:
+    """The converter of a member of a request that holds records."""
+    if type_.kind == "list" and type_.inner[0].kind == "ref" and not type_.inner[0].accepts:
+        text = f"list_of(sends_record(models.{type_.inner[0].ref.replace('.', '')}))"
+        return f"optional({text})" if optional or type_.nullable else text
+    return f"sends({converter(type_, optional)})"
+
+
 def _converter(type_: Type) -> str:
     if type_.accepts == "Callable":
         return f"tool(record(models.{type_.ref.replace('.', '')}))"
@@ -89,10 +101,17 @@ def _converter(type_: Type) -> str:
     return SCALARS[type_.kind]
 
 
-def _declaration(schema: Schema) -> Iterator[str]:
+def _declaration(schema: Schema, requests: Set[str]) -> Iterator[str]:
     yield f"declare(models.{schema.class_name}, {{"
     for prop in schema.properties:
         yield f"    {prop.python!r}: {converter(prop.type, optional=not prop.required)},"
+    nested = [prop for prop in schema.properties if nested_records(prop.type)]
+    if schema.name not in requests or not nested:
+        yield "})"
+        return
+    yield "}, {"
+    for prop in nested:
+        yield f"    {prop.python!r}: {sender(prop.type, optional=not prop.required)},"
     yield "})"
 
 

@@ -2,7 +2,6 @@
 
 from typing import Iterator
 
-from .codec import nested_records
 from .description import Description, Operation
 
 PYTHON_RESPONSES = ("bool", "str")
@@ -54,15 +53,4 @@ def _row(description: Description, operation: Operation) -> Iterator[str]:
         yield f"    last=({name!r}, {value!r}),"
     if operation.bearer:
         yield "    bearer=True,"
-    nested = sorted(_nested(description, operation))
-    if nested:
-        yield f"    nested=({', '.join(map(repr, nested))},),"
     yield ")"
-
-
-def _nested(description: Description, operation: Operation) -> Iterator[str]:
-    """Members of the request that hold records."""
-    if operation.request is not None:
-        for prop in description.schemas[operation.request].properties:
-            if nested_records(prop.type):
-                yield prop.wire

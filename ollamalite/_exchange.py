@@ -5,6 +5,7 @@ come back go through `read_answer` (one value) or an `AnswerStream` (one value a
 is a value, or an exception of `errors`; nothing here touches a socket, a clock or the environment.
 """
 
+from json import JSONEncoder
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -100,12 +101,8 @@ def json_body(value: Any) -> bytes:
 
     Raises RequestError, a ValueError, for what JSON cannot say: NaN, sets, lone surrogates.
     """
-    import json
-
     try:
-        text = json.dumps(
-            value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain
-        )
+        text: str = _encoder.encode(value)
         return text.encode()
     except UnicodeEncodeError as error:
         reason = f"a text has a lone surrogate, which UTF-8 cannot say: {error}"
@@ -124,6 +121,16 @@ def _plain(value: Any) -> Any:
     if isinstance(value, MAPPING):
         return dict(value)
     raise TypeError(f"a {type(value).__name__} has no form in JSON")
+
+
+# A circle ends at the interpreter's limit of recursion, so that nobody pays for looking for one.
+_encoder = JSONEncoder(
+    ensure_ascii=False,
+    check_circular=False,
+    allow_nan=False,
+    separators=(",", ":"),
+    default=_plain,
+)
 
 
 def read_answer(response_type: Type[T], request: Request, head: "Head", body: bytes) -> T:

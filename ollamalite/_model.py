@@ -9,6 +9,7 @@ introspection asks for (``__dataclass_fields__``, ``__signature__``) is built wh
 """
 
 from operator import methodcaller
+from types import MappingProxyType
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -72,7 +73,17 @@ _items: Callable[["Record"], ItemsView[str, Any]] = OBJECT.items
 class Field:
     """One declared field of a record."""
 
-    __slots__ = ("alias", "annotation", "convert", "default", "key", "name", "read", "required")
+    __slots__ = (
+        "alias",
+        "annotation",
+        "convert",
+        "default",
+        "key",
+        "name",
+        "read",
+        "required",
+        "send",
+    )
 
     def __init__(
         self,
@@ -92,6 +103,8 @@ class Field:
         self.required = required
         self.read = read
         self.convert: Converter = anything
+        # Makes of a value what a request holds.
+        self.send: Converter = anything
 
     def is_required(self) -> bool:
         return self.required
@@ -266,9 +279,8 @@ class Record(_Object):
     _required: ClassVar[Tuple[Field, ...]] = ()
     # Members that are sent even if they are not given.
     _defaults: ClassVar[Dict[str, Any]] = {}
-    # Wire names of the fields that take any text, and of all that must be given.
+    # Wire names of the fields that take any text.
     _texts: ClassVar[FrozenSet[str]] = frozenset()
-    _required_names: ClassVar[FrozenSet[str]] = frozenset()
     # Set by a class body: wire names that differ from the Python name; how to read a value.
     _aliases: ClassVar[Mapping[str, str]] = {}
     _readers: ClassVar[Mapping[str, Converter]] = {}
@@ -300,7 +312,6 @@ class Record(_Object):
         cls._fields = fields
         cls._by_name = {**{f.alias: f for f in fields.values()}, **fields}
         cls._required = tuple(f for f in fields.values() if f.required)
-        cls._required_names = frozenset(field.alias for field in cls._required)
         cls._defaults = {f.alias: f.default for f in fields.values() if f.default is not None}
         if cls._readers:
             cls.__getitem__ = Record._read_item  # type: ignore[method-assign]
@@ -597,16 +608,7 @@ def record(cls: Type[R]) -> Converter:
     """A converter to records of ``cls``, from mappings and from records, which it copies."""
 
     def convert(value: Any) -> Any:
-        if type(value) is OBJECT:
-            # Most messages of a history are this: texts under fields that take them as they are.
-            texts = cls._texts
-            for name, item in value.items():
-                if type(item) is not str or name not in texts:
-                    break
-            else:
-                if cls._required_names <= value.keys():
-                    return restore(cls, value)
-        elif isinstance(value, Record):
+        if isinstance(value, Record):
             value = dict(_items(value))
         elif not isinstance(value, MAPPING):
             raise Mismatch("an object", value)
@@ -650,6 +652,54 @@ def sent(value: Any) -> Any:
     return value
 
 
+def sends(convert: Converter) -> Converter:
+    """A converter to what a request holds of the records that ``convert`` makes."""
+    return lambda value: sent(convert(value))
+
+
+def sends_record(cls: Type[R]) -> Converter:
+    """As ``sends(record(cls))``, which the messages of a long chat go through with each request."""
+    convert = record(cls)
+    required = frozenset(field.alias for field in cls._required)
+
+    def send(value: Any) -> Any:
+        given = type(value) is OBJECT
+        if given or type(value) is cls:
+            # Most messages of a history are this: texts under fields that take them as they are.
+            texts, members = cls._texts, _items(value)
+            for name, item in members:
+                if type(item) is not str or name not in texts:
+                    break
+            else:
+                if required <= _keys(value):
+                    if given and not cls._defaults:
+                        return value
+                    return {**cls._defaults, **dict(members)}
+        return sent(convert(value))
+
+    return send
+
+
+def request_body(cls: Type[Record], values: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the JSON object of a request, of those arguments that are not None.
+
+    Raises Mismatch.
+    """
+    by_name = cls._by_name
+    made: Dict[str, Any] = {}
+    for name, value in values.items():
+        if value is not None:
+            field = by_name[name]
+            try:
+                made[field.alias] = field.send(value)
+            except Mismatch as error:
+                raise error.within("." + field.name) from None
+    for field in cls._required:
+        if field.alias not in made:
+            raise Mismatch("required", None).within("." + field.name)
+    return made
+
+
 def plain(value: Any) -> Any:
     """Return a JSON value without records: dictionaries and lists."""
     if isinstance(value, OBJECT):
@@ -659,10 +709,16 @@ def plain(value: Any) -> Any:
     return value
 
 
-def declare(cls: Type[Record], converters: Dict[str, Converter]) -> None:
-    """Tie the converters of a class's fields to it."""
+def declare(
+    cls: Type[Record],
+    converters: Dict[str, Converter],
+    senders: Mapping[str, Converter] = MappingProxyType({}),
+) -> None:
+    """Tie the converters of a class's fields to it, and those that differ where it is a request."""
     for name, converter in converters.items():
-        cls._fields[name].convert = converter
+        field = cls._fields[name]
+        field.convert = converter
+        field.send = senders.get(name, converter)
     takes_text = (string, optional_string)
     cls._texts = frozenset(f.alias for f in cls._fields.values() if f.convert in takes_text)
 

@@ -12,12 +12,11 @@ from typing import (
     Type,
     TypeVar,
     Union,
-    cast,
 )
 
 from ._convert import Mismatch
 from ._images import Image
-from ._model import Record, sent
+from ._model import Record, request_body
 from .errors import RequestError
 
 T = TypeVar("T")
@@ -63,7 +62,7 @@ TimeoutTypes = Union[
 class Operation(Generic[T]):
     """One row of the table of operations: how to ask, and what the answer is."""
 
-    __slots__ = ("bearer", "last", "method", "name", "nested", "request", "response", "url")
+    __slots__ = ("bearer", "last", "method", "name", "request", "response", "url")
 
     def __init__(
         self,
@@ -75,7 +74,6 @@ class Operation(Generic[T]):
         request: Optional[Type[Record]] = None,
         last: Optional[Tuple[str, Any]] = None,
         bearer: bool = False,
-        nested: Tuple[str, ...] = (),
     ) -> None:
         self.name = name
         self.method = method
@@ -84,7 +82,6 @@ class Operation(Generic[T]):
         self.request = request
         self.last = last
         self.bearer = bearer
-        self.nested = nested
 
     def body(self, arguments: Dict[str, Any]) -> Optional[Dict[str, Any]]:
         """Return the JSON object to send: the arguments that are not None, checked.
@@ -93,14 +90,10 @@ class Operation(Generic[T]):
         """
         if self.request is None:
             return None
-        given = {name: value for name, value in arguments.items() if value is not None}
-        if not given.get("images", True):
-            del given["images"]
+        # As the ``ollama`` package does it.
+        if not arguments.get("images", True):
+            arguments = {**arguments, "images": None}
         try:
-            body: Dict[str, Any] = cast(Any, self.request.checked(given))
+            return request_body(self.request, arguments)
         except Mismatch as error:
             raise RequestError(error.text(self.name)) from None
-        for name in self.nested:
-            if given.get(name):
-                body[name] = sent(body[name])
-        return body

@@ -23,7 +23,16 @@ from .._convert import (
     union,
 )
 from .._images import image
-from .._model import declare, decode_list, decode_map, mapping_or_record, record, restore
+from .._model import (
+    declare,
+    decode_list,
+    decode_map,
+    mapping_or_record,
+    record,
+    restore,
+    sends,
+    sends_record,
+)
 from .._schema import json_schema, tool
 from . import models
 
@@ -221,6 +230,9 @@ declare(
         "height": optional(integer),
         "steps": optional(integer),
     },
+    {
+        "options": sends(optional(mapping_or_record(models.Options))),
+    },
 )
 declare(
     models.GenerateResponse,
@@ -265,6 +277,11 @@ declare(
         "logprobs": optional(boolean),
         "top_logprobs": optional(integer),
     },
+    {
+        "messages": optional(list_of(sends_record(models.Message))),
+        "tools": sends(optional(list_of(tool(record(models.Tool))))),
+        "options": sends(optional(mapping_or_record(models.Options))),
+    },
 )
 declare(
     models.ChatResponse,
@@ -296,6 +313,9 @@ declare(
         "dimensions": optional(integer),
         "options": optional(mapping_or_record(models.Options)),
     },
+    {
+        "options": sends(optional(mapping_or_record(models.Options))),
+    },
 )
 declare(
     models.EmbedResponse,
@@ -320,6 +340,9 @@ declare(
         "prompt": optional_string,
         "keep_alive": optional(union(number, string)),
         "options": optional(mapping_or_record(models.Options)),
+    },
+    {
+        "options": sends(optional(mapping_or_record(models.Options))),
     },
 )
 declare(
@@ -365,6 +388,17 @@ declare(
             )
         ),
         "keep_alive": optional(union(number, string)),
+    },
+    {
+        "questions": sends(
+            map_of(
+                union(
+                    record(models.SystemOneChoiceQuestion),
+                    record(models.SystemOneNoulQuestion),
+                    record(models.SystemOneScoreQuestion),
+                )
+            )
+        ),
     },
 )
 declare(
@@ -484,6 +518,9 @@ declare(
         "options": optional(mapping_or_record(models.Options)),
         "name": optional_string,
     },
+    {
+        "options": sends(optional(mapping_or_record(models.Options))),
+    },
 )
 declare(
     models.ShowResponse,
@@ -542,6 +579,11 @@ declare(
         "info": optional(record(models.ModelInfo)),
         "name": optional_string,
         "quantization": optional_string,
+    },
+    {
+        "parameters": sends(optional(mapping_or_record(models.Options))),
+        "messages": optional(list_of(sends_record(models.Message))),
+        "info": sends(optional(record(models.ModelInfo))),
     },
 )
 declare(

@@ -32,7 +32,6 @@ GENERATE = Operation(
     response=models.GenerateResponse,
     request=models.GenerateRequest,
     last=("done", True),
-    nested=("options",),
 )
 CHAT = Operation(
     "chat",
@@ -41,11 +40,6 @@ CHAT = Operation(
     response=models.ChatResponse,
     request=models.ChatRequest,
     last=("done", True),
-    nested=(
-        "messages",
-        "options",
-        "tools",
-    ),
 )
 EMBED = Operation(
     "embed",
@@ -53,7 +47,6 @@ EMBED = Operation(
     "/api/embed",
     response=models.EmbedResponse,
     request=models.EmbedRequest,
-    nested=("options",),
 )
 EMBEDDINGS = Operation(
     "embeddings",
@@ -61,7 +54,6 @@ EMBEDDINGS = Operation(
     "/api/embeddings",
     response=models.EmbeddingsResponse,
     request=models.EmbeddingsRequest,
-    nested=("options",),
 )
 SYSTEMONE = Operation(
     "systemone",
@@ -69,7 +61,6 @@ SYSTEMONE = Operation(
     "/v1/systemone",
     response=models.SystemOneResponse,
     request=models.SystemOneRequest,
-    nested=("questions",),
 )
 LIST = Operation(
     "list",
@@ -89,7 +80,6 @@ SHOW = Operation(
     "/api/show",
     response=models.ShowResponse,
     request=models.ShowRequest,
-    nested=("options",),
 )
 CREATE = Operation(
     "create",
@@ -98,11 +88,6 @@ CREATE = Operation(
     response=models.ProgressResponse,
     request=models.CreateRequest,
     last=("status", "success"),
-    nested=(
-        "info",
-        "messages",
-        "parameters",
-    ),
 )
 COPY = Operation(
     "copy",
