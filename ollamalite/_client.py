@@ -248,15 +248,16 @@ class Client(BaseClient, SyncMethods):
             return self._answer(cls, request)
         response = self._send(request)
         if response.status >= 300:
-            read_answer(cls, request, response, _error_body(response))
+            read_answer(cls, request, response, [_error_body(response)])
         reader = self._reader(cls, method, path, request, response)
         pieces = _pieces(response, reader)
         return Stream(pieces, response.close)
 
     def _answer(self, cls: Type[T], request: Request) -> T:
         response = self._send(request)
-        body = response.read(MAX_BODY) if response.status < 300 else _error_body(response)
-        return read_answer(cls, request, response, body)
+        ok = response.status < 300
+        pieces = [response.read(MAX_BODY) if ok else _error_body(response)]
+        return read_answer(cls, request, response, pieces)
 
     def create_blob(self, path: StrPath, *, timeout: TimeoutTypes = None) -> str:
         """Upload a file as a blob, which `create` can make a model of.
@@ -352,18 +353,16 @@ class AsyncClient(BaseClient, AsyncMethods):
             return await self._answer(cls, request)
         response = await self._send(request)
         if response.status >= 300:
-            read_answer(cls, request, response, await _async_error_body(response))
+            read_answer(cls, request, response, [await _async_error_body(response)])
         reader = self._reader(cls, method, path, request, response)
         pieces = _async_pieces(response, reader)
         return AsyncStream(pieces, response.aclose)
 
     async def _answer(self, cls: Type[T], request: Request) -> T:
         response = await self._send(request)
-        if response.status < 300:
-            body = await response.read(MAX_BODY)
-        else:
-            body = await _async_error_body(response)
-        return read_answer(cls, request, response, body)
+        ok = response.status < 300
+        pieces = [await (response.read(MAX_BODY) if ok else _async_error_body(response))]
+        return read_answer(cls, request, response, pieces)
 
     async def create_blob(self, path: StrPath, *, timeout: TimeoutTypes = None) -> str:
         """Upload a file as a blob, which `create` can make a model of.

@@ -133,12 +133,16 @@ _encoder = JSONEncoder(
 )
 
 
-def read_answer(response_type: Type[T], request: Request, head: "Head", body: bytes) -> T:
+def read_answer(response_type: Type[T], request: Request, head: "Head", pieces: List[bytes]) -> T:
     """Return the value of a whole answer.
+
+    Empties the list of pieces: the bytes of a large body are not kept beside what is made of them.
 
     Raises ResponseError for an answer that is an error, whatever its status, and DecodeError for
     one that is not what the API describes.
     """
+    body = b"".join(pieces)
+    pieces.clear()
     status = head.status
     if response_type is bool and status in (200, 404):
         return cast(T, status == 200)
@@ -150,17 +154,19 @@ def read_answer(response_type: Type[T], request: Request, head: "Head", body: by
     if response_type is StatusResponse and b'"error"' not in body:
         return cast(T, StatusResponse(status="success" if status == 200 else "error"))
     try:
-        value = parse(body.decode())
+        text = body.decode()
+        del body
+        value = parse(text)
         if type(value) is OBJECT and value.get("error"):
-            raise _response_error(value["error"], status, request, head, body)
+            raise _response_error(value["error"], status, request, head, text.encode())
         return cast(T, decoder(response_type)(value))
     except UnicodeDecodeError as error:
-        text = f"not UTF-8 at byte {error.start}"
+        reason = f"not UTF-8 at byte {error.start}"
     except BadLine as error:
-        text = str(error)
+        reason = str(error)
     except Mismatch as error:
-        text = error.text(response_type.__qualname__)
-    raise _decode_error(text, request, head)
+        reason = error.text(response_type.__qualname__)
+    raise _decode_error(reason, request, head)
 
 
 def response_error(request: Request, head: "Head", body: bytes) -> errors.ResponseError:
