@@ -8,6 +8,7 @@ from typing import Any, Callable, Deque, Dict, Iterable, List, Mapping, Optional
 
 from .._generated.description import ROUTES, TYPES
 from . import _gateway, _gotypes, _names
+from ._faults import Fault, Faults, Latency
 from ._gateway import Match, Place, Route, Router
 from ._gotypes import BodyFault as JSONFault
 from ._govalues import timestamp
@@ -31,16 +32,17 @@ class Recorded:
     """A request as it came: for assertions of tests.
 
     ``headers`` are pairs in order; ``body`` holds its first MiB; ``outcome`` is None while the
-    answer is under way, then ``"sent"`` or ``"hung up"``.
+    answer is under way, then ``"sent"``, ``"hung up"``, or the name of the fault that ended it.
     """
 
-    def __init__(self, head: Head, place: Place) -> None:
+    def __init__(self, head: Head, place: Place, fault: Optional[Fault]) -> None:
         self.method: str = head.method
         self.target: str = head.target
         self.path: str = place.path
         self.headers: List[Tuple[str, str]] = head.headers
         self.body: bytes = b""
         self.outcome: Optional[str] = None
+        self.fault = fault
         self._over = threading.Event()
 
     def header(self, name: str, default: Optional[str] = None) -> Optional[str]:
@@ -57,7 +59,7 @@ class Recorded:
         return json.loads(self.body)
 
     def wait(self, timeout: float = 5.0) -> str:
-        """Wait until the answer is over: ``"sent"`` or ``"hung up"``. Raises TimeoutError."""
+        """Wait until the answer is over and return the outcome. Raises TimeoutError."""
         if not self._over.wait(timeout):
             raise TimeoutError(f"{self.method} {self.target} is still under way")
         return str(self.outcome)
@@ -135,6 +137,8 @@ class App:
         models: Optional[Iterable[Union[str, Model]]],
         registry: Optional[Iterable[Union[str, Model]]],
         delay: float,
+        latency: Union[float, Tuple[float, float]],
+        seed: int,
         cloud: bool,
         cloud_disabled: bool,
         signed_in: bool,
@@ -148,6 +152,8 @@ class App:
         from ._handlers import HANDLERS
 
         self.delay = delay
+        self.latency = Latency(latency, seed)
+        self.faults = Faults()
         self.cloud_disabled = cloud_disabled
         self.signed_in = signed_in
         self.any_host = any_host
@@ -165,14 +171,23 @@ class App:
         self._router = Router(ROUTES, cloud)
         self._handlers: Mapping[str, Handler] = HANDLERS
 
-    def respond(
-        self, head: Head, place: Place, body: Body, pause: Callable[[float], None]
-    ) -> Tuple[Response, Recorded]:
-        """Answer a request. A stream that is given back must be closed by the caller."""
-        recorded = Recorded(head, place)
+    def receive(self, head: Head, place: Place) -> Recorded:
+        """Note a request, and the fault that it meets."""
+        recorded = Recorded(head, place, self.faults.take(place.path))
         self.recorded.append(recorded)
+        return recorded
+
+    def respond(
+        self,
+        head: Head,
+        place: Place,
+        body: Body,
+        recorded: Recorded,
+        pause: Callable[[float], None],
+    ) -> Response:
+        """Answer a request. A stream that is given back must be closed by the caller."""
         try:
-            return self._respond(head, place, body, pause, recorded), recorded
+            return self._respond(head, place, body, pause, recorded)
         except BaseException:
             recorded.over("hung up")
             raise
@@ -216,7 +231,10 @@ class App:
             if twin.route is not None:
                 match, handler = twin, self._handlers.get(twin.route.operation, _example)
         call = Call(self, match, place, head, body, recorded, pause)
+        fault = recorded.fault
         try:
+            if fault is not None and fault.instead:
+                raise Failure(fault.status, fault.text)
             return handler(call)
         except Failure as failure:
             return failure_reply(failure)

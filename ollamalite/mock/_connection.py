@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import struct
 import threading
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from . import _gateway
 from ._app import App
+from ._faults import Harm, Struck
 from ._reply import HungUp, Reply, Response, Stream, close
 from ._wire import LENGTH_LIMIT, Body, Head, ProtocolFault, Reader, head_bytes, read_head
 
 _LINGER = 0.5
 _HANDSHAKE = 10.0
+# Closing with it discards what was not sent and resets the connection.
+_RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 _NO_BODY = (204, 304)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -29,6 +34,7 @@ class Connection:
         self._app = app
         self._closing = closing
         self._reader = Reader(self._recv)
+        self._answer: Callable[[bytes], None] = self._send
 
     def run(self) -> None:
         try:
@@ -94,20 +100,45 @@ class Connection:
                 self._send(early)
                 return head.target == "*" and head.method == "OPTIONS"
             place = _gateway.locate(head)
-        except ProtocolFault as fault:
-            self._send(fault.reply)
+        except ProtocolFault as wrong:
+            self._send(wrong.reply)
             return False
         body = Body(head, self._reader, lambda: self._send(_CONTINUE))
-        response, recorded = self._app.respond(head, place, body, self._pause)
+        recorded = self._app.receive(head, place)
+        fault = recorded.fault
+        if fault is not None and fault.kind == "refuse":
+            recorded.over(fault.kind)
+            self._end(fault.kind)
+        response = self._app.respond(head, place, body, recorded, self._pause)
+        harm = None if fault is None or fault.instead else Harm(fault, self._send, self._pause)
+        self._answer = self._send if harm is None else harm.send
         outcome = "hung up"
         try:
+            self._pause(self._app.latency.draw())
             reusable = self._reply(head, body, response)
             outcome = "sent"
+        except Struck as struck:
+            outcome = struck.kind
+            reusable = False
         finally:
             if isinstance(response, Stream):
                 close(response.chunks)
             recorded.over(outcome)
-        return reusable
+        if outcome != "sent":
+            self._end(outcome)
+        spoiled = harm is not None and harm.struck and fault is not None and fault.kind == "garbage"
+        return reusable and not spoiled
+
+    def _end(self, kind: str) -> None:
+        """End an answer as a fault does. Raises `HungUp` unless the end is a clean one."""
+        if kind == "cut":
+            return
+        if kind == "stall":
+            while self._recv(65536):
+                pass
+        else:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        raise HungUp
 
     def _reply(self, head: Head, body: Body, response: Response) -> bool:
         drained = body.drain()
@@ -145,7 +176,7 @@ class Connection:
             )
             if chunked:
                 data += b"0\r\n\r\n"
-        self._send(data)
+        self._answer(data)
         return keep
 
     def _stream(self, head: Head, response: Stream, keep: bool) -> bool:
@@ -159,9 +190,9 @@ class Connection:
             chunked=chunked,
         )
         for chunk in response.chunks:
-            self._send(start + (b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk))
+            self._answer(start + (b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk))
             start = b""
-        self._send(start + (b"0\r\n\r\n" if chunked else b""))
+        self._answer(start + (b"0\r\n\r\n" if chunked else b""))
         return keep
 
     def _pause(self, seconds: float) -> None:

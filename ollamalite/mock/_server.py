@@ -6,11 +6,12 @@ import selectors
 import socket
 import threading
 from types import TracebackType
-from typing import Any, Iterable, List, Optional, Set, Type, Union
+from typing import Any, Iterable, List, Optional, Set, Tuple, Type, Union
 
 from .._generated.description import API_VERSION
 from ._app import App, Recorded
 from ._connection import Connection
+from ._faults import Fault
 from ._mind import Answer
 from ._store import Model, Store
 
@@ -80,6 +81,56 @@ class Server:
         """Put down what the next generations say, one after another."""
         for answer in answers:
             self._app.answers.append(Answer(answer) if isinstance(answer, str) else answer)
+
+    def fail(
+        self,
+        kind: str,
+        *,
+        after: Optional[int] = None,
+        pieces: Optional[int] = None,
+        size: Optional[int] = None,
+        interval: Optional[float] = None,
+        status: Optional[int] = None,
+        text: Optional[str] = None,
+        path: Optional[str] = None,
+        times: Optional[int] = 1,
+    ) -> None:
+        """Let the next request go wrong, or the next ``times`` ones; all of them if that is None.
+
+        With ``path`` only requests to it count. Each request meets one fault at most, the first
+        that fits. ``kind`` is one of:
+
+        - ``"refuse"``: the connection is reset before anything is sent or done.
+        - ``"reset"``: the connection is reset in the middle of the answer.
+        - ``"cut"``: it ends there in the regular way, without the end of the framing.
+        - ``"stall"``: nothing more is sent until the client leaves or the server is closed.
+        - ``"garbage"``: bytes that are no HTTP are put there into the answer.
+        - ``"slow"``: from there on ``size`` bytes (1) are sent every ``interval`` seconds (0.01).
+        - ``"busy"``: the error 503 of a server whose queue is full.
+        - ``"error"``: an error with ``status`` (500) and ``text``, in place of the answer.
+
+        The middle is after ``after`` bytes of the answer, its head included, or after ``pieces``
+        pieces of a stream; without both it is the very start. An answer that is over before that
+        is sent as it is. ``ValueError`` for what makes no sense.
+        """
+        self._app.faults.add(
+            Fault(
+                kind,
+                after=after,
+                pieces=pieces,
+                size=size,
+                interval=interval,
+                status=status,
+                text=text,
+                path=path,
+                times=times,
+            )
+        )
+
+    def recover(self) -> None:
+        """Drop the faults and the answers that no request has met."""
+        self._app.faults.clear()
+        self._app.answers.clear()
 
     def disconnect(self) -> None:
         """End all connections at once, as a server that is restarted does."""
@@ -224,6 +275,8 @@ def serve(
     models: Optional[Iterable[Union[str, Model]]] = None,
     registry: Optional[Iterable[Union[str, Model]]] = None,
     delay: float = 0.0,
+    latency: Union[float, Tuple[float, float]] = 0.0,
+    seed: int = 0,
     cloud: bool = False,
     cloud_disabled: bool = False,
     signed_in: bool = True,
@@ -240,6 +293,8 @@ def serve(
     ``host`` and ``port``: where to listen; port 0 takes a free one, ``unix:///path`` a Unix
     socket. ``models``: names or `Model` objects it starts with, and ``registry`` those it can
     pull; None takes a small set of both. ``delay``: seconds before each piece of a stream.
+    ``latency``: seconds before each answer, or the least and the most of them: then they are
+    drawn at random, always the same ones for the same ``seed``.
 
     ``cloud`` adds the routes of the cloud host, which want a bearer key; ``cloud_disabled`` and
     ``signed_in`` say how the server stands to the cloud. ``version`` is what it calls itself,
@@ -254,6 +309,8 @@ def serve(
         models=models,
         registry=registry,
         delay=delay,
+        latency=latency,
+        seed=seed,
         cloud=cloud,
         cloud_disabled=cloud_disabled,
         signed_in=signed_in,
