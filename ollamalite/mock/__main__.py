@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import Any, Dict, List, Optional
 
-from ._server import Server, is_loopback, serve
+from ._server import Server, serve
 
 _FAULT = """\
 let every request suffer a fault, such as cut,after=100 or busy,path=/api/chat,times=3 or
@@ -40,8 +40,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     except (OSError, OverflowError) as error:
         print(f"cannot listen on {chosen.host}, port {chosen.port}: {error}", file=sys.stderr)
         return 1
-    with_others = "" if is_loopback(chosen.host) else ", reachable from other machines"
-    print(f"mock Ollama on {server.url}{with_others} (Ctrl-C stops it)", flush=True)
+    print(f"mock Ollama on {server.url} (Ctrl-C stops it)", flush=True)
     try:
         threading.Event().wait()
     except KeyboardInterrupt:

@@ -22,13 +22,23 @@ class _Blob:
 
 
 class Blobs:
-    """The blob folder of a server. ``limit``: bytes that all uploads together may take."""
+    """The blob folder of a server. Its limit is for all bytes that are added to it together."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self) -> None:
+        self._limit: Optional[int] = None
         self._used = 0
         self._blobs: Dict[str, _Blob] = {}
         self._lock = threading.Lock()
+
+    def limit(self, size: int) -> None:
+        """Let there be room for ``size`` bytes more than there are now."""
+        self._limit = self._used + size
+
+    def _take(self, size: int) -> None:
+        """Use up some room; the lock is held. Raises `BlobFault` if there is none."""
+        if self._limit is not None and self._used + size > self._limit:
+            raise BlobFault("no space left on device")
+        self._used += size
 
     @staticmethod
     def well_formed(digest: str) -> bool:
@@ -55,7 +65,7 @@ class Blobs:
             return True
 
     def add(self, data: bytes) -> Tuple[str, bool]:
-        """Store a small blob: its digest, and whether it is new."""
+        """Store a small blob: its digest, and whether it is new. Raises `BlobFault`."""
         import hashlib
 
         digest = "sha256:" + hashlib.sha256(data).hexdigest()
@@ -63,6 +73,7 @@ class Blobs:
             known = self._blobs.get(digest)
             if known is not None and known.file is not None:
                 return digest, False
+            self._take(len(data))
             self._blobs[digest] = _Blob(len(data), io.BytesIO(data))
             return digest, known is None
 
@@ -76,20 +87,22 @@ class Blobs:
         size = 0
         try:
             for chunk in chunks:
+                # Taken as it comes, so that uploads at the same time keep the limit together.
+                with self._lock:
+                    self._take(len(chunk))
                 size += len(chunk)
-                if self._used + size > self._limit:
-                    raise BlobFault("no space left on device")
                 checksum.update(chunk)
                 file.write(chunk)
             real = "sha256:" + checksum.hexdigest()
             with self._lock:
                 if real not in self._blobs or self._blobs[real].file is None:
                     self._blobs[real] = _Blob(size, file)
-                    self._used += size
                     file = None
         finally:
             if file is not None:
                 file.close()
+                with self._lock:
+                    self._used -= size
         if real != digest:
             raise BlobFault(f'digest mismatch, expected "{digest}", got "{real}"')
 

@@ -6,11 +6,13 @@ import os
 import socket
 import struct
 import threading
+import time
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from . import _gateway
 from ._app import App
 from ._faults import Harm, Struck
+from ._listener import Served
 from ._reply import HungUp, Reply, Response, Stream, close
 from ._wire import LENGTH_LIMIT, Body, Head, ProtocolFault, Reader, head_bytes, read_head
 
@@ -22,17 +24,24 @@ _NO_BODY = (204, 304)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Connection:
+class Connection(Served):
     """Serves one socket in the thread that calls `run`."""
 
     def __init__(
-        self, sock: socket.socket, app: App, tls: Optional[Any], closing: threading.Event
+        self,
+        sock: socket.socket,
+        app: App,
+        tls: Optional[Any],
+        closing: threading.Event,
+        head_timeout: float,
     ) -> None:
         self._socket = sock
         self._secure: Optional[Any] = None
         self._tls = tls
         self._app = app
         self._closing = closing
+        self._head_timeout = head_timeout
+        self._head_end: Optional[float] = None
         self._reader = Reader(self._recv)
         self._answer: Callable[[bytes], None] = self._send
 
@@ -44,7 +53,9 @@ class Connection:
             if self._tls is not None:
                 self._handshake(self._tls)
             while self._one():
-                pass
+                # A client may keep a connection that it does not use, as long as it likes.
+                if not self._reader.wait():
+                    break
             self._linger()
         except (OSError, HungUp):
             # Nobody is left to be told.
@@ -68,6 +79,8 @@ class Connection:
             return
 
     def _recv(self, size: int) -> bytes:
+        if self._head_end is not None:
+            self._socket.settimeout(max(self._head_end - time.monotonic(), 0.001))
         try:
             return self._socket.recv(size)
         except ConnectionError:
@@ -92,7 +105,11 @@ class Connection:
     def _one(self) -> bool:
         """Serve one request; False when the connection is to end."""
         try:
+            # Without an end of the wait, clients that send byte by byte would take all threads.
+            self._head_end = time.monotonic() + self._head_timeout
             head = read_head(self._reader)
+            self._head_end = None
+            self._socket.settimeout(None)
             if head is None:
                 return False
             early = _early(head)
@@ -204,8 +221,6 @@ class Connection:
             if self._closing.wait(seconds):
                 raise HungUp
             return
-        import time
-
         end = time.monotonic() + seconds
         self._socket.settimeout(seconds)
         try:

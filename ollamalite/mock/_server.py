@@ -1,25 +1,21 @@
-"""The listening socket and the threads of a mock server."""
+"""A mock server: what a test can ask of it and arrange in it."""
 
 from __future__ import annotations
 
-import selectors
 import socket
 import threading
-from types import TracebackType
-from typing import Any, Iterable, List, Optional, Set, Tuple, Type, Union
+from typing import Any, Iterable, List, Optional, Tuple, Union
 
 from .._generated.description import API_VERSION
 from ._app import App, Recorded
 from ._connection import Connection
-from ._faults import Fault
+from ._faults import Fault, seconds
+from ._listener import Listener, is_loopback
 from ._mind import Answer
 from ._store import Model, Store
 
-_BACKLOG = 512
-_JOIN = 5.0
 
-
-class Server:
+class Server(Listener):
     """A mock Ollama server; see `serve`. Use it as a context manager, or `start` and `close`."""
 
     def __init__(
@@ -29,33 +25,13 @@ class Server:
         app: App,
         tls: Optional[Any],
         connection_limit: int,
+        head_timeout: float,
     ) -> None:
-        self._host = host
-        self._port = port
+        def take(sock: socket.socket, closing: threading.Event) -> Connection:
+            return Connection(sock, app, tls, closing, head_timeout)
+
+        super().__init__(host, port, tls is not None, connection_limit, take)
         self._app = app
-        self._tls = tls
-        self._limit = connection_limit
-        self._closing = threading.Event()
-        self._lock = threading.Lock()
-        self._connections: Set[Connection] = set()
-        self._threads: Set[threading.Thread] = set()
-        self._listener: Optional[socket.socket] = None
-        self._acceptor: Optional[threading.Thread] = None
-        self._wake: Optional[socket.socket] = None
-        self._opened = 0
-        self._url = ""
-
-    @property
-    def url(self) -> str:
-        """Where clients find the server, such as ``http://127.0.0.1:41235``."""
-        if not self._url:
-            raise RuntimeError("the server was not started")
-        return self._url
-
-    @property
-    def port(self) -> int:
-        """The port that the server listens on, 0 on a Unix socket."""
-        return self._port
 
     @property
     def requests(self) -> List[Recorded]:
@@ -66,16 +42,6 @@ class Server:
     def store(self) -> Store:
         """Models and blobs, to look at or to arrange."""
         return self._app.store
-
-    @property
-    def connections_opened(self) -> int:
-        """How many connections clients have made so far."""
-        return self._opened
-
-    @property
-    def connections_open(self) -> int:
-        """How many connections are open now."""
-        return len(self._connections)
 
     def say(self, *answers: Union[Answer, str]) -> None:
         """Put down what the next generations say, one after another."""
@@ -132,140 +98,10 @@ class Server:
         self._app.faults.clear()
         self._app.answers.clear()
 
-    def disconnect(self) -> None:
-        """End all connections at once, as a server that is restarted does."""
-        with self._lock:
-            connections = list(self._connections)
-        for connection in connections:
-            connection.hang_up()
-
-    def start(self) -> Server:
-        """Listen, and answer in background threads. Raises OSError if the address is taken."""
-        if self._listener is not None:
-            raise RuntimeError("the server was started already")
-        self._listener = listener = _listen(self._host, self._port)
-        if self._host.startswith("unix://"):
-            self._url = self._host
-        else:
-            self._port = listener.getsockname()[1]
-            shown = f"[{self._host}]" if ":" in self._host else self._host
-            self._url = f"{'https' if self._tls else 'http'}://{shown}:{self._port}"
-        self._wake, waker = socket.socketpair()
-        self._acceptor = threading.Thread(
-            target=self._accept, args=(listener, waker), name="mock ollama", daemon=True
-        )
-        self._acceptor.start()
-        return self
-
     def close(self) -> None:
         """Stop: no more connections, open ones end at once. May be called again."""
-        if self._closing.is_set() or self._listener is None:
-            return
-        self._closing.set()
-        if self._wake is not None:
-            self._wake.close()
-        if self._acceptor is not None:
-            self._acceptor.join(_JOIN)
-        self._listener.close()
-        if self._host.startswith("unix://"):
-            _unlink(self._host)
-        self.disconnect()
-        with self._lock:
-            threads = list(self._threads)
-        for thread in threads:
-            thread.join(_JOIN)
+        super().close()
         self._app.store.blobs.close()
-
-    def __enter__(self) -> Server:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        state = "closed" if self._closing.is_set() else self._url or "not started"
-        return f"<mock Ollama server, {state}>"
-
-    def _accept(self, listener: socket.socket, waker: socket.socket) -> None:
-        with waker, selectors.DefaultSelector() as selector:
-            selector.register(listener, selectors.EVENT_READ)
-            selector.register(waker, selectors.EVENT_READ)
-            while not self._closing.is_set():
-                selector.select()
-                if self._closing.is_set():
-                    return
-                try:
-                    sock, _ = listener.accept()
-                except OSError:
-                    # The client was gone before it was taken, or there are too many files.
-                    continue
-                self._serve(sock)
-
-    def _serve(self, sock: socket.socket) -> None:
-        self._opened += 1
-        if len(self._connections) >= self._limit:
-            sock.close()
-            return
-        connection = Connection(sock, self._app, self._tls, self._closing)
-        thread = threading.Thread(target=self._run, args=(connection,), daemon=True)
-        with self._lock:
-            self._connections.add(connection)
-            self._threads.add(thread)
-        try:
-            thread.start()
-        except RuntimeError:
-            # There can be no more threads: the client sees its connection end.
-            sock.close()
-            with self._lock:
-                self._connections.discard(connection)
-                self._threads.discard(thread)
-
-    def _run(self, connection: Connection) -> None:
-        try:
-            connection.run()
-        finally:
-            with self._lock:
-                self._connections.discard(connection)
-                self._threads.discard(threading.current_thread())
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    if host.startswith("unix://"):
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        address: Any = host[len("unix://") :]
-    else:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        # On Windows the option would let two servers share a port.
-        if not hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        address = (host, port)
-    try:
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-        listener.setblocking(False)
-    except BaseException:
-        listener.close()
-        raise
-    return listener
-
-
-def _unlink(host: str) -> None:
-    import os
-
-    try:
-        os.unlink(host[len("unix://") :])
-    except OSError:
-        return
-
-
-def is_loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith(("127.", "unix://"))
 
 
 def serve(
@@ -287,6 +123,7 @@ def serve(
     blob_limit: int = 8 << 30,
     record_limit: int = 1000,
     connection_limit: int = 2000,
+    head_timeout: float = 60.0,
 ) -> Server:
     """A mock Ollama server, to be used as ``with serve() as server: … server.url``.
 
@@ -301,9 +138,10 @@ def serve(
     ``utc_offset`` (minutes) the zone of its times. ``tls``, an
     ``ssl.SSLContext`` with a certificate, makes it an HTTPS server.
 
-    Limits: ``body_limit`` bytes of one request body, ``blob_limit`` bytes of all uploads
-    (large ones are kept in temporary files), ``record_limit`` requests in `Server.requests`,
-    ``connection_limit`` open connections.
+    Limits: ``body_limit`` bytes of one request body, ``blob_limit`` bytes of all uploads and
+    texts of models together (large uploads are kept in temporary files), ``record_limit``
+    requests in `Server.requests`, ``connection_limit`` open connections, ``head_timeout`` seconds
+    for the head of a request: from the start of its connection, later from the first byte of it.
     """
     app = App(
         models=models,
@@ -321,4 +159,4 @@ def serve(
         blob_limit=blob_limit,
         record_limit=record_limit,
     )
-    return Server(host, port, app, tls, connection_limit)
+    return Server(host, port, app, tls, connection_limit, seconds("head_timeout", head_timeout))

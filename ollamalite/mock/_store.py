@@ -245,11 +245,12 @@ class Store:
 
     def __init__(self, models: Iterable[Model], blob_limit: int) -> None:
         self.lock: Any = threading.RLock()
-        self.blobs: Blobs = Blobs(blob_limit)
+        self.blobs: Blobs = Blobs()
         self._models: Dict[str, Model] = {}
         self._loaded: Dict[str, Loaded] = {}
         for model in models:
             self.put(model.copy())
+        self.blobs.limit(blob_limit)
 
     def models(self) -> List[Model]:
         """Newest first."""
@@ -261,8 +262,13 @@ class Store:
         return self._models.get(name.key)
 
     def put(self, model: Model) -> None:
-        """Add a model, or replace the one of the same name; its files become known."""
+        """Add a model, or replace the one of the same name; its files become known.
+
+        Raises `BlobFault`, and adds no model, if there is no room for its texts.
+        """
         with self.lock:
+            for _, data in model.texts():
+                self.blobs.add(data)
             model.modified_at = time.time_ns()
             known = self._models.get(model.name.key)
             if known is not None:
@@ -271,8 +277,6 @@ class Store:
             self._models[model.name.key] = model
             for layer in model.weights:
                 self.blobs.know(layer.digest, layer.size)
-            for _, data in model.texts():
-                self.blobs.add(data)
 
     def remove(self, name: _names.Name) -> bool:
         with self.lock:

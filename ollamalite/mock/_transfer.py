@@ -89,11 +89,18 @@ def _pull(app: App, name: Name, insecure: bool, success: bool) -> Progress:
     yield {"status": "verifying sha256 digest"}
     yield {"status": "writing manifest"}
     old = store.find(name)
-    store.put(model.copy(name))
+    _put(app, model.copy(name))
     if old is not None and set(old.layers()) - set(model.layers()):
         yield {"status": "removing unused layers"}
     if success:
         yield _SUCCESS
+
+
+def _put(app: App, model: Model) -> None:
+    try:
+        app.store.put(model)
+    except BlobFault as fault:
+        raise Failure(500, str(fault)) from None
 
 
 def _no_manifest(name: Name, insecure: bool) -> str:
@@ -219,7 +226,7 @@ def _create(call: Call, name: Name, request: Mapping[str, Any]) -> Progress:
         verb = "using existing layer" if known else "creating new layer"
         yield {"status": f"{verb} {layer.digest}"}
     yield {"status": "writing manifest"}
-    app.store.put(model)
+    _put(app, model)
     yield _SUCCESS
 
 

@@ -75,6 +75,12 @@ class Reader:
         """There are bytes that belong to no line yet."""
         return bool(self._buffer)
 
+    def wait(self) -> bool:
+        """Wait until there is something to read; False at the end of input."""
+        if not self._buffer:
+            self._buffer = self._recv(65536)
+        return self.pending
+
     def line(self, limit: int) -> Optional[bytes]:
         """The next line without its end, None at the end of input. Raises `ProtocolFault`."""
         searched = 0
