@@ -36,16 +36,16 @@ def emit(description: Description) -> str:
         "",
     ]
     requests = {operation.request for operation in description.operations if operation.request}
-    for schema in description.records():
+    for schema in description.client_records():
         lines += _declaration(schema, requests)
     lines.append("")
     decoded = _reachable_from_responses(description)
-    for schema in description.records():
+    for schema in description.client_records():
         if schema.name in decoded:
             lines += _decoder(description, schema)
     lines += _union_decoders(description, decoded)
     lines += ["", "DECODERS: Dict[Any, Callable[[Any], Any]] = {"]
-    for schema in description.records():
+    for schema in description.client_records():
         if schema.name in decoded:
             lines.append(f"    models.{schema.class_name}: decode_{snake(schema.name)},")
     lines += ["}", '"""How the body of an answer becomes a record, by class."""', ""]
@@ -218,7 +218,7 @@ def nested_records(type_: Type) -> Set[str]:
 
 def _reachable_from_responses(description: Description) -> Set[str]:
     waiting: List[str] = []
-    for operation in description.operations:
+    for operation in description.methods():
         waiting += [
             name for name in (operation.response, operation.returns) if name in description.schemas
         ]

@@ -3,7 +3,7 @@
 import ast
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple, Union
 
 import yaml
 
@@ -119,6 +119,7 @@ class Operation(NamedTuple):
     bearer: bool
     parameters: Optional[Tuple[Parameter, ...]]
     example: Any
+    raw: Mapping
     line: int
 
     @property
@@ -161,8 +162,42 @@ class Description:
             raise DescriptionError(text) from error
 
     def records(self) -> List[Schema]:
-        """The schemas that become classes, in the order of the file."""
+        """The schemas with members, in the order of the file."""
         return [s for s in self.schemas.values() if self.is_record(s.name)]
+
+    def client_schemas(self) -> List[Schema]:
+        """The schemas that a method of the clients sends or receives, in the order of the file.
+
+        The others are of operations that no method is for: they cost the clients nothing.
+        """
+        roots: List[Any] = [op.raw for op in self.methods()]
+        returned = [op.returns for op in self.methods() if op.returns in self.schemas]
+        return self._reached(roots + [{"$ref": f"{SCHEMA_PREFIX}{name}"} for name in returned])
+
+    def client_records(self) -> List[Schema]:
+        """Those of them that become classes."""
+        return [schema for schema in self.client_schemas() if self.is_record(schema.name)]
+
+    def request_records(self) -> List[Schema]:
+        """The schemas with members that the body of some request has, in the order of the file."""
+        roots = [op.raw["requestBody"] for op in self.operations if "requestBody" in op.raw]
+        return [schema for schema in self._reached(roots) if self.is_record(schema.name)]
+
+    def _reached(self, roots: List[Any]) -> List[Schema]:
+        """The schemas that values of the document refer to, over any number of steps."""
+        waiting = list(roots)
+        seen: Set[str] = set()
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, list):
+                waiting += value
+            elif isinstance(value, dict):
+                waiting += value.values()
+                target = str(value.get("$ref", ""))
+                if target.startswith("#/components/") and target not in seen:
+                    seen.add(target)
+                    waiting.append(self._resolved(value))
+        return [schema for name, schema in self.schemas.items() if SCHEMA_PREFIX + name in seen]
 
     def is_record(self, name: str) -> bool:
         return "properties" in self.raw_schemas[name]
@@ -289,12 +324,13 @@ class Description:
             bearer=bool(raw.get("security")),
             parameters=self._parameters(item, raw, request),
             example=_first_example(media),
+            raw=raw,
             line=line,
         )
 
-    def _resolved(self, raw: Mapping) -> Mapping:
+    def _resolved(self, raw: Dict[str, Any]) -> Dict[str, Any]:
         """The object that a reference to anywhere in the file means."""
-        target: Mapping = raw
+        target = raw
         if "$ref" in raw:
             target = self.root
             for step in str(raw["$ref"]).lstrip("#/").split("/"):

@@ -69,12 +69,14 @@ SETTINGS = {
 
 def emit(description: Description) -> str:
     template_data = {
-        schema.class_name: _extras(description, schema) for schema in description.records()
+        schema.class_name: _extras(description, schema) for schema in description.client_records()
     }
     with tempfile.TemporaryDirectory() as folder:
         metadata = Path(folder, "metadata.json")
+        source = Path(folder, description.path.name)
+        source.write_text(_source(description), encoding="utf-8")
         text = generate(
-            description.path,
+            source,
             config=GenerateConfig.model_validate(
                 {
                     **SETTINGS,
@@ -86,9 +88,9 @@ def emit(description: Description) -> str:
             ),
         )
         _compare(description, json.loads(metadata.read_text(encoding="utf-8")))
-    source = str(text)
+    code = str(text)
     # The generator's own imports end where the first class begins.
-    classes = source[source.index("\nclass ") + 1 :]
+    classes = code[code.index("\nclass ") + 1 :]
     return (
         "from __future__ import annotations\n"
         + PREAMBLE
@@ -98,16 +100,23 @@ def emit(description: Description) -> str:
     )
 
 
+def _source(description: Description) -> str:
+    """The description with the schemas of the clients alone, as JSON, which is YAML too."""
+    schemas = {s.name: description.raw_schemas[s.name] for s in description.client_schemas()}
+    head = {key: description.root[key] for key in ("openapi", "info")}
+    return json.dumps({**head, "paths": {}, "components": {"schemas": schemas}})
+
+
 def _names(description: Description) -> str:
     """What the package exports: a nested class goes by its outer one."""
-    names = sorted(name for name in description.schemas if "." not in name)
+    names = sorted(s.name for s in description.client_schemas() if "." not in s.name)
     return f"\n__all__ = [{', '.join(map(repr, names))}]\n\n\n"
 
 
 def _unions(description: Description) -> str:
     """Schemas that are no objects: names for what the generator writes out where they are used."""
     text = ""
-    for schema in description.schemas.values():
+    for schema in description.client_schemas():
         if not description.is_record(schema.name):
             type_ = description.type_of(description.raw_schemas[schema.name])
             text += (
@@ -136,7 +145,7 @@ def _template_folder(folder: Path) -> Path:
 def _aliases(description: Description) -> Dict[str, Any]:
     return {
         f"{schema.class_name}.{prop.wire}": prop.python
-        for schema in description.records()
+        for schema in description.client_records()
         for prop in schema.properties
         if prop.wire != prop.python
     }
@@ -146,7 +155,7 @@ def _extras(description: Description, schema: Schema) -> Dict[str, Any]:
     prefix = schema.name + "."
     nested: List[Tuple[str, str]] = [
         (other.name[len(prefix) :], other.class_name)
-        for other in description.records()
+        for other in description.client_records()
         if other.name.startswith(prefix) and "." not in other.name[len(prefix) :]
     ]
     readers = {}
@@ -192,7 +201,7 @@ def _compare(description: Description, metadata: Dict[str, Any]) -> None:
         model["class_name"]: {(f["original_name"], f["name"]) for f in model["fields"]}
         for model in metadata["models"]
     }
-    for schema in description.records():
+    for schema in description.client_records():
         wanted = {(prop.wire, prop.python) for prop in schema.properties}
         if made.get(schema.class_name) != wanted:
             raise DescriptionError(

@@ -21,7 +21,7 @@ def emit(description: Description) -> str:
         lines += [f"        {key!r}: {value!r}," for key, value in _route(operation).items()]
         lines.append("    },")
     lines += [")", "", "TYPES: Dict[str, Dict[str, Any]] = {"]
-    for schema in description.records():
+    for schema in description.request_records():
         lines.append(f"    {schema.name!r}: {{")
         lines += [f"        {prop.wire!r}: {_shape(prop.type)!r}," for prop in schema.properties]
         lines.append("    },")

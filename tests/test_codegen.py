@@ -189,6 +189,22 @@ def test_every_construct_of_a_small_description_works(tmp_path, monkeypatch):
         operations.MAKE.body({"name": ""})
 
 
+def test_what_no_method_sends_or_receives_is_known_to_the_mock_alone(tmp_path):
+    files = render(
+        describe(
+            tmp_path,
+            SMALL.replace("      x-python-parameters: [\"name=''\"", "      x-was: [\"name=''\""),
+        )
+    )
+    for name in ("models.py", "codec.py"):
+        assert "Thing" in files[name]
+        assert "MakeRequest" not in files[name]
+    tables = {}
+    exec(files["description.py"], tables)
+    assert {"MakeRequest", "Thing.Part"} == set(tables["TYPES"])
+    assert {row["operation"] for row in tables["ROUTES"]} == {"thing", "make"}
+
+
 def test_a_decoder_names_the_place_of_a_value_of_the_wrong_structure(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     name = package(tmp_path, describe(tmp_path), "structure_package")

@@ -38,7 +38,7 @@ API_FIELDS: Dict[str, Any] = {
 METHODS = ("get", "head", "post", "put", "patch", "delete")
 PREFIX = "#/components/schemas/"
 
-# What a local server routes outside of /v1, and what the official package asks for beyond that.
+# What a local server routes, and what the official package asks for beyond that.
 ROUTES = [
     ("GET", "/"),
     ("HEAD", "/"),
@@ -69,6 +69,11 @@ ROUTES = [
     ("GET", "/api/experimental/model-recommendations"),
     ("POST", "/api/web_search"),
     ("POST", "/api/web_fetch"),
+    ("POST", "/v1/chat/completions"),
+    ("POST", "/v1/completions"),
+    ("POST", "/v1/embeddings"),
+    ("GET", "/v1/models"),
+    ("GET", "/v1/models/{model}"),
 ]
 
 # The component that holds the fields of each of the server's types.
@@ -206,6 +211,16 @@ RESPONSES_THAT_DO_NOT_FIT = {
 }
 
 
+# The operations whose failures are not told in the native form alone.
+LANGUAGES = {
+    "v1_chat_completions": {"OpenAIErrorResponse"},
+    "v1_completions": {"OpenAIErrorResponse"},
+    "v1_embeddings": {"OpenAIErrorResponse"},
+    "v1_models": {"OpenAIErrorResponse"},
+    "v1_model": {"OpenAIErrorResponse"},
+}
+
+
 class Operation(NamedTuple):
     method: str
     path: str
@@ -318,9 +333,11 @@ def problems(value: Any, schema: Dict[str, Any], components: Dict[str, Any]) -> 
     return [f"{error.json_path}: {error.message[:300]}" for error in validator.iter_errors(value)]
 
 
-def ndjson_schema(media: Dict[str, Any], line: Any) -> Dict[str, Any]:
+def item_schema(media: Dict[str, Any], line: Any) -> Dict[str, Any]:
     """The one alternative that a line is meant to be: no other member tells them apart."""
     item: Dict[str, Any] = media["itemSchema"]
+    if "anyOf" not in item and "$ref" not in item:
+        return item
     is_error = isinstance(line, dict) and "error" in line
     for alternative in item.get("anyOf", [item]):
         if (alternative["$ref"] == PREFIX + "ErrorResponse") == is_error:
@@ -334,13 +351,24 @@ class Example(NamedTuple):
     schema: Dict[str, Any]
 
 
+def event_data(media: Dict[str, Any], event: Any) -> List[Tuple[Any, Dict[str, Any]]]:
+    """The object that a server-sent event holds as JSON text, if it holds one, and its schema."""
+    properties = media["itemSchema"].get("properties", {})
+    for data in properties.get("data", {}).get("anyOf", []):
+        if "contentSchema" in data and event["data"] != "[DONE]":
+            return [(json.loads(event["data"]), data["contentSchema"])]
+    return []
+
+
 def media_examples(where: str, content: Dict[str, Any]) -> Iterator[Example]:
     for media_type, media in content.items():
         for name, example in media.get("examples", {}).items():
             title = f"{where} {media_type.rpartition('/')[2]} {name}"
             if "itemSchema" in media:
                 for number, line in enumerate(example["dataValue"]):
-                    yield Example(f"{title} {number}", line, ndjson_schema(media, line))
+                    yield Example(f"{title} {number}", line, item_schema(media, line))
+                    for value, schema in event_data(media, line):
+                        yield Example(f"{title} {number} data", value, schema)
             elif media_type == "application/json":
                 yield Example(title, example["value"], media["schema"])
 
@@ -377,6 +405,11 @@ class Exchange(NamedTuple):
     def values(self) -> List[Any]:
         if self.content_type == "application/x-ndjson":
             return [json.loads(line) for line in self.body.split(b"\n") if line]
+        if self.content_type == "text/event-stream":
+            events = self.body.decode("utf-8").split("\n\n")
+            return [
+                dict(line.split(": ", 1) for line in event.split("\n")) for event in events if event
+            ]
         return [json.loads(self.body)] if self.body else []
 
 
@@ -465,8 +498,11 @@ def response_problems(exchange: Exchange) -> List[str]:
         return problems(exchange.body.decode(), media["schema"], DOCUMENT["components"])
     found: List[str] = []
     for value in exchange.values:
-        schema = ndjson_schema(media, value) if "itemSchema" in media else media["schema"]
+        schema = item_schema(media, value) if "itemSchema" in media else media["schema"]
         found += problems(value, schema, CLOSED)
+        if "itemSchema" in media:
+            for inner, inner_schema in event_data(media, value):
+                found += problems(inner, inner_schema, CLOSED)
     return found
 
 
@@ -575,6 +611,9 @@ def test_python_names_differ_from_wire_names_only_where_stated() -> None:
         ("ErrorResponse", "StatusCode"): "status_code",
         ("ErrorResponse", "Status"): "status",
         ("Tool.Function.Parameters", "$defs"): "defs",
+        ("ChatCompletionRequest", "_debug_render_only"): "debug_render_only",
+        ("ChatCompletion", "_debug_info"): "debug_info",
+        ("CompletionRequest", "_debug_render_only"): "debug_render_only",
         ("GenerateRequest", "_debug_render_only"): "debug_render_only",
         ("GenerateResponse", "_debug_info"): "debug_info",
         ("ChatRequest", "_debug_render_only"): "debug_render_only",
@@ -706,7 +745,9 @@ def test_every_operation_has_a_success_and_failures_with_examples(operation: Ope
             assert "content" not in answer
             continue
         media = answer["content"].get("application/json") or answer["content"]["text/plain"]
-        assert media["schema"] in ({"$ref": PREFIX + "ErrorResponse"}, {"type": "string"})
+        if media["schema"] != {"type": "string"}:
+            wanted = {"ErrorResponse"} | LANGUAGES.get(operation.id, set())
+            assert set(references(media["schema"])) <= wanted
     takes_something = operation.request or "{" in operation.path
     assert failures or not takes_something
 
@@ -760,7 +801,8 @@ def test_the_operations_that_stream_are_these() -> None:
 def test_parameters_are_members_of_the_request(operation: Operation) -> None:
     texts = operation.raw.get("x-python-parameters")
     if texts is None:
-        assert operation.method == "HEAD" or operation.id in {"create_blob", "signout_by_key"}
+        others = {"create_blob", "signout_by_key"} | set(LANGUAGES)
+        assert operation.method == "HEAD" or operation.id in others
         return
     names = [text.partition("=")[0] for text in texts if text != "*"]
     known = {p["name"] for p in DOCUMENT["paths"][operation.path].get("parameters", [])}
@@ -792,6 +834,19 @@ def test_operations_without_an_answer_of_their_own_say_what_they_return(
         assert returns in {"str", "bool"} or returns in RECORDS
 
 
+def test_server_sent_events_are_described_by_what_they_hold() -> None:
+    for operation in OPERATIONS:
+        content = operation.responses["200"].get("content", {})
+        if "text/event-stream" not in content:
+            continue
+        request = resolved(operation.request["application/json"]["schema"])
+        assert request["properties"]["stream"]["default"] is False
+        media = content["text/event-stream"]
+        for example in media["examples"].values():
+            assert all(event_data(media, event) for event in example["dataValue"][:-1])
+            assert example["dataValue"][-1] == {"data": "[DONE]"}
+
+
 def test_only_the_cloud_wants_a_key() -> None:
     cloud = [op for op in OPERATIONS if "servers" in op.raw]
     assert {op.id for op in cloud} == {"web_search", "web_fetch"}
@@ -812,7 +867,9 @@ def test_an_example_fits_its_schema_and_has_no_unknown_member(example: Example) 
     "example", [e for e in EXAMPLES if re.search(" [45]..$| [45].. ", e.id)], ids=lambda e: e.id
 )
 def test_an_example_of_a_failure_has_a_text_without_line_breaks(example: Example) -> None:
-    assert example.value["error"] == " ".join(example.value["error"].splitlines())
+    error = example.value["error"]
+    text = error if isinstance(error, str) else error["message"]
+    assert text == " ".join(text.splitlines())
 
 
 # Captured traffic

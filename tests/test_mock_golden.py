@@ -21,15 +21,9 @@ from ollamalite.mock import Answer, Layer, Model, Server, serve
 CAPTURES = Path(__file__).parent / "captures"
 
 LEFT_OUT = {
-    "v1-chat": "the compatible endpoints are not part of the description",
-    "v1-completions": "the compatible endpoints are not part of the description",
-    "v1-embeddings": "the compatible endpoints are not part of the description",
-    "v1-models": "the compatible endpoints are not part of the description",
     "v1-responses": "the compatible endpoints are not part of the description",
     "v1-messages": "the compatible endpoints are not part of the description",
     "v1-audio-no-file": "the compatible endpoints are not part of the description",
-    "no-cloud-v1-chat": "the compatible endpoints are not part of the description",
-    "queue-full-v1-chat": "the compatible endpoints are not part of the description",
     "server-": "a server that dies: nothing that the mock does by itself",
     "cloud-chat-500": "a plain text of the cloud: the mock's cloud speaks JSON",
     "cloud-generate-stream": "a cloud that puts thinking and text into one object",
@@ -356,6 +350,7 @@ LISTED = {
     "tags-several-head": "tags-several",
     "tags-time-zone": "tags-time-zone",
     "http10-large": "http10-large",
+    "v1-models-list": "v1-models-list",
     "http-keep-alive-stream-then-one-shot": "http-keep-alive-stream-then-one-shot",
 }
 
@@ -367,13 +362,14 @@ def options(name: str, models: Dict[str, Model]) -> Dict[str, Any]:
     """How the server of a capture differs from the usual one."""
     pulled = [tiny(pulled).name for pulled in PULLED]
     chosen = [model for model in models.values() if model.name not in pulled]
-    if name.startswith(("tags-empty", "ps-empty")) or name.startswith("blob-"):
+    if name.startswith(("tags-empty", "ps-empty", "v1-models-empty", "blob-")):
         chosen = []
     elif name in LISTED:
         listing = load(LISTED[name])
         listing = listing.get("exchanges", [listing, listing])[1]
-        shown = json.loads(listing["response"]["body_text"])["models"]
-        chosen = [models[entry["name"]] for entry in reversed(shown)]
+        shown = json.loads(listing["response"]["body_text"])
+        names = [entry.get("name") or entry["id"] for entry in shown.get("models") or shown["data"]]
+        chosen = [models[name] for name in reversed(names)]
     elif name in FRESH:
         chosen.remove(models[FRESH[name]])
     elif name.startswith("delete-"):
@@ -447,8 +443,56 @@ FAILURES = {
     "push-manifest-refused": "",
 }
 
+SPEAKING = (
+    "/api/chat",
+    "/api/generate",
+    "/v1/chat/completions",
+    "/v1/completions",
+)
+
 # Lines of progress before the failure, where it is not the first line alone.
 FAILING_AFTER = {"pull-blob-missing": 3, "push-manifest-refused": 6}
+
+
+def native(path: str, text: str) -> List[Dict[str, Any]]:
+    """The native objects that an answer was made of, as far as they can be told from it."""
+    if not path.startswith("/v1/"):
+        return [json.loads(line) for line in text.split("\n") if line]
+    if not text.startswith("data: "):
+        return [openai_native(json.loads(text))]
+    told = [part[len("data: ") :] for part in text.split("\n\n") if part]
+    chunks = [json.loads(part) for part in told if part != "[DONE]"]
+    return [openai_native(chunk) for chunk in chunks if chunk["choices"]]
+
+
+def openai_native(value: Dict[str, Any]) -> Dict[str, Any]:
+    if not value["model"]:
+        return {"error": "what went wrong is not told"}
+    (choice,) = value["choices"]
+    reason = choice["finish_reason"]
+    message = choice.get("message") or choice.get("delta") or {"content": choice.get("text", "")}
+    calls = [
+        {
+            "id": call["id"],
+            "function": {
+                **call["function"],
+                "index": call["index"],
+                "arguments": json.loads(call["function"]["arguments"]),
+            },
+        }
+        for call in message.get("tool_calls", ())
+    ]
+    return {
+        "model": value["model"],
+        "message": {
+            "content": message.get("content", ""),
+            "thinking": message.get("reasoning", ""),
+            "tool_calls": calls,
+        },
+        "logprobs": choice.get("logprobs", {}).get("content", ()),
+        "done": reason is not None,
+        "done_reason": "stop" if reason == "tool_calls" else reason,
+    }
 
 
 def spoken(name: str, request: Dict[str, Any], response: Dict[str, Any]) -> Optional[Answer]:
@@ -457,7 +501,7 @@ def spoken(name: str, request: Dict[str, Any], response: Dict[str, Any]) -> Opti
     text = response["body_text"] or Replay(raw).answer(request["method"]).body.decode()
     failing = name in FAILURES or name.startswith(("load-", "queue-full-")) or "crash" in name
     failing = failing or ("harmony-bad" in name or "error-event" in name)
-    if request["path"] not in ("/api/chat", "/api/generate"):
+    if request["path"] not in SPEAKING:
         if not failing or (response["status"] == 200 and "error" not in text):
             return None
         error = json.loads(text.splitlines()[-1])["error"]
@@ -468,8 +512,10 @@ def spoken(name: str, request: Dict[str, Any], response: Dict[str, Any]) -> Opti
         if not failing:
             return None
         early = FAILURES.get(name) == "early" or name.startswith(("load-", "queue-"))
-        return Answer(error=json.loads(text)["error"], status=response["status"], early=early)
-    objects = [json.loads(line) for line in text.split("\n") if line]
+        error = json.loads(text)["error"]
+        error = error["message"] if request["path"].startswith("/v1/") else error
+        return Answer(error=error, status=response["status"], early=early)
+    objects = native(request["path"], text)
     if not objects:
         return Answer(finished=False)
     last = objects[-1]
@@ -509,7 +555,8 @@ def spoken(name: str, request: Dict[str, Any], response: Dict[str, Any]) -> Opti
 # Comparing
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(Z|[+-]\d\d:\d\d)\Z")
-NUMBERS = re.compile(r"\A(.+_(duration|count)|size|total|completed)\Z")
+NUMBERS = re.compile(r"\A(.+_(duration|count|tokens)|size|total|completed|created)\Z")
+MADE_UP = re.compile(r"(call_[a-z0-9]{8}|(chatcmpl|cmpl)-[0-9]+)\Z")
 HEXADECIMAL = re.compile(r"\b[0-9a-f]{64}\b|(?<=pulling )[0-9a-f]{12}|(?<=pushing )[0-9a-f]{12}")
 WORDS = {"recommendations", "results", "links"}
 
@@ -536,8 +583,10 @@ def masked(key: str, value: Any) -> Any:
         time = TIME.match(value)
         if time:
             return "zero time" if value.startswith("0001") else ["time", time.group(1)]
-        if key == "id" and re.match(r"call_[a-z0-9]{8}\Z", value):
+        if key == "id" and MADE_UP.match(value):
             return "made up"
+        if key == "data":
+            return value if value == "[DONE]" else masked("", json.loads(value))
         if key == "parameters":
             return sorted(value.splitlines())
         return HEXADECIMAL.sub("…", value)
@@ -569,6 +618,12 @@ def comparable(name: str, wire: Wire) -> Any:
             ]
             chunks = 0
         body = [lines, end]
+    elif fields.get("Content-Type") == "text/event-stream":
+        assert body.endswith("\n\n")
+        events = [
+            [line.split(": ", 1) for line in part.split("\n")] for part in body[:-2].split("\n\n")
+        ]
+        body = [[(name, masked(name, value)) for name, value in event] for event in events]
     return [wire.line, headers, wire.framing, wire.interim, chunks, body]
 
 

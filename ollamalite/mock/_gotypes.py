@@ -17,10 +17,19 @@ Types = Mapping[str, Mapping[str, Any]]
 
 # The component names of the description are those of the Python package; the texts show Go's.
 _GO_NAMES = {
-    "Message.ToolCall": "ToolCall",
-    "Message.ToolCall.Function": "ToolCallFunction",
-    "Tool.Function.Parameters.Property": "ToolProperty",
-    "EmbeddingsRequest": "EmbeddingRequest",
+    "Message.ToolCall": "api.ToolCall",
+    "Message.ToolCall.Function": "api.ToolCallFunction",
+    "Tool.Function.Parameters.Property": "api.ToolProperty",
+    "EmbeddingsRequest": "api.EmbeddingRequest",
+    "ChatCompletionRequest": "openai.ChatCompletionRequest",
+    "ChatCompletionMessage": "openai.Message",
+    "ChatCompletionToolCall": "openai.ToolCall",
+    "ChatCompletionFormat": "openai.ResponseFormat",
+    "ChatCompletionSchema": "openai.JsonSchema",
+    "ChatCompletionReasoning": "openai.Reasoning",
+    "StreamOptions": "openai.StreamOptions",
+    "CompletionRequest": "openai.CompletionRequest",
+    "OpenAIEmbedRequest": "openai.EmbedRequest",
 }
 
 _DURATION = "duration"
@@ -49,6 +58,11 @@ _GO_FIELDS: Dict[str, Any] = {
     "CreateRequest.license": "any",
     "CreateRequest.parameters": _MAP,
     "CreateRequest.info": _MAP,
+    "ChatCompletionRequest.stop": "any",
+    "ChatCompletionMessage.content": "any",
+    "ChatCompletionSchema.schema": _RAW,
+    "CompletionRequest.stop": "any",
+    "OpenAIEmbedRequest.input": "any",
 }
 
 # Fields that are described for older servers only: this one ignores them, whatever they hold.
@@ -156,7 +170,7 @@ class _Decoder:
 
     def struct(self, component: str, node: Any, into: Dict[str, Any]) -> Union[_Skip, None]:
         if type(node) is not Object:
-            return self.save(Mismatch(kind(node), "api." + go_name(component)))
+            return self.save(Mismatch(kind(node), _qualified(component)))
         fields = self.types[component]
         gone = _GONE.get(component, frozenset())
         folded = {name.lower(): name for name in fields}
@@ -318,7 +332,11 @@ _READERS: Dict[str, Any] = {
 
 def go_name(component: str) -> str:
     """The name of a component's type in the server's texts, without its package."""
-    return _GO_NAMES.get(component) or component.replace(".", "")
+    return _qualified(component).partition(".")[2]
+
+
+def _qualified(component: str) -> str:
+    return _GO_NAMES.get(component) or "api." + component.replace(".", "")
 
 
 def go_type(spec: Any) -> str:
@@ -331,7 +349,7 @@ def go_type(spec: Any) -> str:
     if isinstance(spec, tuple):
         union: Tuple[Any, ...] = cast(Any, spec)
         return go_type(union[-1])
-    return _SCALARS.get(spec) or "api." + go_name(spec)
+    return _SCALARS.get(spec) or _qualified(spec)
 
 
 def _alternative(spec: Tuple[Any, ...], node: Any) -> Any:

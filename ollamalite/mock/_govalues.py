@@ -93,6 +93,14 @@ def timestamp(nanoseconds: int, utc_offset: int = 0) -> str:
     )
 
 
+def unix_seconds(text: str) -> int:
+    """What `timestamp` wrote, in whole seconds since 1970."""
+    from datetime import datetime
+
+    zone = "+00:00" if text.endswith("Z") else text[-6:]
+    return int(datetime.fromisoformat(text[:19] + zone).timestamp())
+
+
 def _civil(days: int) -> Tuple[int, int, int]:
     """Days since 1970 as year, month, day (Howard Hinnant's algorithm)."""
     days += 719468

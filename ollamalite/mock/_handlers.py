@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Dict
 
-from . import _account, _embedding, _generation, _management, _system_one, _transfer
+from . import (
+    _account,
+    _embedding,
+    _generation,
+    _management,
+    _openai,
+    _system_one,
+    _transfer,
+)
 from ._app import Handler
 
 HANDLERS: Dict[str, Handler] = {
@@ -34,4 +42,9 @@ HANDLERS: Dict[str, Handler] = {
     "web_search": _account.web_search,
     "web_fetch": _account.web_fetch,
     "systemone": _system_one.systemone,
+    "v1_chat_completions": _openai.chat_completions,
+    "v1_completions": _openai.completions,
+    "v1_embeddings": _openai.embeddings,
+    "v1_models": _openai.models,
+    "v1_model": _openai.model,
 }

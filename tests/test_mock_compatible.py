@@ -1,0 +1,304 @@
+"""The endpoints of the mock under ``/v1``, as far as the captures do not show them."""
+
+import base64
+import json
+import struct
+from typing import Any, Dict, List, Tuple
+
+import pytest
+
+from ollamalite.mock import Answer, Model, Server, serve
+
+from .test_mock import WEATHER, ask
+
+SKY = [{"role": "user", "content": "Why is the sky blue?"}]
+CHAT = "/v1/chat/completions"
+TEXT = "/v1/completions"
+PNG = base64.b64encode(
+    b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (3).to_bytes(4, "big") + (2).to_bytes(4, "big")
+).decode()
+
+
+@pytest.fixture(scope="module")
+def shared():
+    with serve(delay=0) as server:
+        yield server
+
+
+def error(server: Server, path: str, body: Any) -> Tuple[int, str, str]:
+    """The status, the text and the type of a failure in OpenAI's form."""
+    answer = ask(server, path, body)
+    told = answer.json["error"]
+    assert list(told) == ["message", "type", "param", "code"]
+    return answer.status, told["message"], told["type"]
+
+
+def chunks(server: Server, path: str, body: Dict[str, Any]) -> List[Any]:
+    answer = ask(server, path, {**body, "stream": True})
+    assert answer.headers["Content-Type"] == "text/event-stream"
+    events = answer.body.decode().split("\n\n")
+    assert events.pop() == ""
+    told = [event[len("data: ") :] for event in events]
+    return [part if part == "[DONE]" else json.loads(part) for part in told]
+
+
+def test_a_body_that_cannot_be_read_is_refused_in_the_words_of_the_server(shared):
+    kind = "invalid_request_error"
+    assert error(shared, CHAT, b"") == (400, "EOF", kind)
+    assert error(shared, CHAT, b"{") == (400, "unexpected EOF", kind)
+    wanted = "json: cannot unmarshal array into Go value of type openai.ChatCompletionRequest"
+    assert error(shared, CHAT, []) == (400, wanted, kind)
+    wanted = (
+        "json: cannot unmarshal string into Go struct field EmbedRequest.dimensions of type int"
+    )
+    assert error(shared, "/v1/embeddings", {"dimensions": "2"}) == (400, wanted, kind)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"messages": []}, "[] is too short - 'messages'"),
+        ({"messages": [{"role": "user"}]}, "invalid message content type: <nil>"),
+        ({"messages": [{"role": "user", "content": 1}]}, "invalid message content type: float64"),
+        ({"messages": [{"content": ["x"]}]}, "invalid message format"),
+        ({"messages": [{"content": [{"type": "text"}]}]}, "invalid message format"),
+        ({"messages": [{"content": [{"type": "image_url"}]}]}, "invalid message format"),
+        (
+            {"messages": [{"content": [{"type": "image_url", "image_url": "data:image/gif,x"}]}]},
+            "invalid image input",
+        ),
+        (
+            {"messages": [{"content": [{"type": "image_url", "image_url": "data:;base64,?"}]}]},
+            "invalid image input",
+        ),
+        (
+            {"messages": [{"tool_calls": [{"function": {"name": "f", "arguments": "["}}]}]},
+            "invalid tool call arguments",
+        ),
+        ({"top_logprobs": 21}, "top_logprobs must be between 0 and 20"),
+        ({"tools": [WEATHER], "model": "gemma3"}, "registry.ollama.ai/library/gemma3:latest"),
+        ({"reasoning_effort": "high"}, '"llama3.2" does not support thinking'),
+        ({"reasoning": {"effort": "hard"}}, "invalid reasoning value: 'hard'"),
+    ],
+)
+def test_a_chat_that_makes_no_sense_is_refused(shared, change, text):
+    status, told, kind = error(shared, CHAT, {"model": "llama3.2", "messages": SKY, **change})
+    assert (status, kind) == (400, "invalid_request_error")
+    assert told.startswith(text)
+
+
+def test_a_text_may_stop_at_texts_alone(shared):
+    body = {"model": "llama3.2", "prompt": "x", "stop": ["a", 1]}
+    wanted = "invalid type for 'stop' field: float64"
+    assert error(shared, TEXT, body) == (400, wanted, "invalid_request_error")
+
+
+def test_settings_of_a_chat_reach_the_model(shared):
+    whole = ask(shared, CHAT, {"model": "llama3.2", "messages": SKY}).json
+    text = whole["choices"][0]["message"]["content"]
+    body = {"model": "llama3.2", "messages": SKY, "max_tokens": 2, "stop": "nothing"}
+    choice = ask(shared, CHAT, body).json["choices"][0]
+    assert choice["finish_reason"] == "length"
+    assert text.startswith(choice["message"]["content"])
+    body = {"model": "llama3.2", "messages": SKY, "stop": ["blue", 3]}
+    assert ask(shared, CHAT, body).json["choices"][0]["message"]["content"] == "The sky is "
+
+
+def test_the_parts_of_a_message_are_messages(shared):
+    url = "data:image/png;base64," + PNG
+    content = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": url}]
+    body = {"model": "llama3.2", "messages": [{"role": "user", "content": content}]}
+    choice = ask(shared, CHAT, body).json["choices"][0]
+    assert choice["message"]["content"] == "The picture is a PNG of 3 by 2 pixels."
+    content[1]["image_url"] = {"url": url}
+    assert ask(shared, CHAT, body).json["choices"][0] == choice
+
+
+def test_an_answer_has_the_form_that_was_asked_for(shared):
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    for form, keys in (
+        ({"type": "json_object"}, ["answer"]),
+        ({"type": "json_schema", "json_schema": {"name": "N", "schema": schema}}, ["n"]),
+    ):
+        body = {"model": "llama3.2", "messages": SKY, "response_format": form}
+        message = ask(shared, CHAT, body).json["choices"][0]["message"]
+        assert list(json.loads(message["content"])) == keys
+
+
+def test_a_tool_is_called_and_its_result_is_used(shared):
+    messages = [{"role": "user", "content": "What is the weather in Paris?"}]
+    body = {"model": "llama3.2", "messages": messages, "tools": [WEATHER]}
+    choice = ask(shared, CHAT, body).json["choices"][0]
+    assert choice["finish_reason"] == "tool_calls"
+    (call,) = choice["message"]["tool_calls"]
+    assert list(call) == ["id", "index", "type", "function"]
+    assert "city" in json.loads(call["function"]["arguments"])
+    result = {"role": "tool", "tool_call_id": call["id"], "content": "21 degrees"}
+    body["messages"] = [*messages, {**choice["message"], "content": None}, result]
+    choice = ask(shared, CHAT, body).json["choices"][0]
+    assert choice["message"]["content"] == "get_weather says: 21 degrees"
+
+
+def test_a_tool_call_in_a_stream_has_a_piece_of_its_own(shared):
+    body = {"model": "llama3.2", "messages": SKY, "tools": [WEATHER]}
+    called, last, end = chunks(shared, CHAT, body)
+    delta = called["choices"][0]["delta"]
+    assert list(delta) == ["role", "content", "tool_calls"]
+    assert called["choices"][0]["finish_reason"] is None
+    assert last["choices"] == [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]
+    assert end == "[DONE]"
+
+
+@pytest.mark.parametrize("path", ["native", "rendered", "harmony"])
+def test_a_tool_call_ends_the_stream_whichever_way_the_model_generates(path):
+    model = Model("m", capabilities=("completion", "tools", "thinking"), path=path)
+    with serve(models=[model], delay=0) as server:
+        server.say(Answer("x", thinking="hm", tool_calls=[{"name": "f", "arguments": {"a": "<"}}]))
+        told = chunks(server, CHAT, {"model": "m", "messages": SKY, "tools": [WEATHER]})
+    assert [list(chunk["choices"][0]["delta"]) for chunk in told[:-1]] == [
+        ["role", "content", "reasoning"],
+        ["content"],
+        ["content", "tool_calls"],
+        [],
+    ]
+    (call,) = told[2]["choices"][0]["delta"]["tool_calls"]
+    assert call["function"] == {"name": "f", "arguments": '{"a":"\\u003c"}'}
+    assert told[3]["choices"][0]["finish_reason"] == "tool_calls"
+
+
+def test_log_probabilities_come_with_each_piece(shared):
+    body = {"model": "llama3.2", "messages": SKY, "logprobs": True, "top_logprobs": 3}
+    *pieces, last, _ = chunks(shared, CHAT, body)
+    for piece in pieces:
+        (entry,) = piece["choices"][0]["logprobs"]["content"]
+        assert entry["token"] == piece["choices"][0]["delta"]["content"]
+        assert len(entry["top_logprobs"]) == 3
+    assert "logprobs" not in last["choices"][0]
+
+
+def test_all_pieces_of_a_stream_have_one_id_and_one_time(shared):
+    told = chunks(shared, CHAT, {"model": "llama3.2", "messages": SKY})[:-1]
+    assert len({(piece["id"], piece["created"]) for piece in told}) == 1
+    assert (
+        len(
+            {
+                piece["id"]
+                for piece in chunks(shared, TEXT, {"model": "llama3.2", "prompt": "x"})[:-1]
+            }
+        )
+        == 1
+    )
+
+
+def test_a_failure_in_mid_stream_is_lost():
+    with serve(delay=0) as server:
+        for path, body in ((CHAT, {"messages": SKY}), (TEXT, {"prompt": "x"})):
+            server.say(Answer("one two", error="broken", after=1))
+            first, last = chunks(server, path, {"model": "llama3.2", **body})
+            assert (first["model"], last["model"]) == ("llama3.2", "")
+            assert last["choices"][0]["finish_reason"] is None
+        # A text that failed has no time: the zero time of the server, in the year 1.
+        assert last["created"] == -62135596800
+        server.say(Answer(error="broken"))
+        assert error(server, CHAT, {"model": "llama3.2", "messages": SKY, "stream": True}) == (
+            500,
+            "broken",
+            "api_error",
+        )
+
+
+def test_loading_is_one_event_of_a_stream(shared):
+    answer = ask(shared, TEXT, {"model": "llama3.2", "prompt": "", "stream": True})
+    assert "Content-Length" in answer.headers
+    first, last, rest = answer.body.decode().split("\n\n")
+    assert json.loads(first[6:])["choices"] == [{"text": "", "index": 0, "finish_reason": "load"}]
+    assert (last, rest) == ("data: [DONE]", "")
+
+
+def test_vectors_come_as_numbers_or_as_base64(shared):
+    body = {"model": "embeddinggemma", "input": ["a", ""], "dimensions": 4}
+    numbers = ask(shared, "/v1/embeddings", body).json
+    packed = ask(shared, "/v1/embeddings", {**body, "encoding_format": "BASE64"}).json
+    assert [entry["index"] for entry in packed["data"]] == [0, 1]
+    for plain, entry in zip(numbers["data"], packed["data"]):
+        data = base64.b64decode(entry["embedding"])
+        assert [pytest.approx(value) for value in struct.unpack("<4f", data)] == plain["embedding"]
+
+
+@pytest.mark.parametrize("texts", ["", "a", ["a"], [""]])
+def test_one_text_gives_one_vector_even_if_it_is_empty(shared, texts):
+    body = {"model": "embeddinggemma", "input": texts}
+    assert len(ask(shared, "/v1/embeddings", body).json["data"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("texts", "text"), [(None, "invalid input"), ([], "invalid input"), ([1], "invalid input type")]
+)
+def test_vectors_of_nothing_are_refused(shared, texts, text):
+    body = {"model": "embeddinggemma", "input": texts}
+    assert error(shared, "/v1/embeddings", body) == (400, text, "invalid_request_error")
+
+
+def test_a_model_of_a_namespace_cannot_be_looked_up():
+    with serve(models=["me/mine"]) as server:
+        listed = ask(server, "/v1/models", method="GET").json["data"]
+        assert [(entry["id"], entry["owned_by"]) for entry in listed] == [("me/mine:latest", "me")]
+        for path in ("/v1/models/me/mine", "/v1/models/me%2Fmine"):
+            assert ask(server, path, method="GET").body == b"404 page not found"
+        assert ask(server, "/v1/models", method="HEAD").status == 405
+
+
+def test_the_time_of_a_model_is_the_same_in_every_zone():
+    with serve(utc_offset=-480) as server:
+        (listed, *_) = ask(server, "/v1/models", method="GET").json["data"]
+        known = server.store.models()[0]
+        assert (listed["id"], listed["created"]) == (known.name.short, known.modified_at // 10**9)
+
+
+def test_the_cloud_is_asked_or_refuses_in_the_native_form():
+    body = {"model": "gpt-oss:20b-cloud", "messages": SKY}
+    with serve(delay=0) as server:
+        answer = ask(server, CHAT, body)
+        assert answer.headers["Transfer-Encoding"] == "chunked"
+        assert answer.json["model"] == "gpt-oss:20b"
+    with serve(signed_in=False) as server:
+        assert ask(server, CHAT, body).json["error"] == "unauthorized"
+        assert ask(server, "/v1/models/x:cloud", method="GET").status == 401
+    with serve(cloud_disabled=True) as server:
+        answer = ask(server, "/v1/models/x:cloud", method="GET")
+        assert answer.status == 403
+        told = "ollama cloud is disabled: remote model details are unavailable"
+        assert answer.json == {"error": told}
+
+
+def test_the_error_of_a_remote_host_has_its_status_line():
+    remote = Model("far", remote_model="far", remote_host="https://ollama.com:443")
+    with serve(models=[remote]) as server:
+        server.say(Answer(error="rate limited", status=429, early=True))
+        told = error(server, CHAT, {"model": "far", "messages": SKY})
+        assert told == (429, "429 Too Many Requests: rate limited", "api_error")
+
+
+def test_what_a_client_sent_is_what_is_recorded():
+    with serve(delay=0) as server:
+        body = {"model": "llama3.2", "messages": SKY}
+        ask(server, CHAT, body)
+        (recorded,) = server.requests
+        assert recorded.wait() == "sent"
+        assert (recorded.path, recorded.json()) == (CHAT, body)
+
+
+def test_hanging_up_ends_the_generation_and_frees_the_model():
+    import socket
+
+    with serve() as server:
+        server.say(Answer(pieces=[("content", "a")] * 100_000, delay=0.001))
+        data = json.dumps({"model": "llama3.2", "messages": SKY, "stream": True}).encode()
+        with socket.create_connection(("127.0.0.1", server.port), 10) as peer:
+            head = f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n\r\n"
+            peer.sendall(head.encode() + data)
+            peer.recv(1)
+        (recorded,) = server.requests
+        assert recorded.wait() == "hung up"
+        (loaded,) = server.store.loaded()
+        assert loaded.busy == 0
