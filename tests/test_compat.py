@@ -16,6 +16,7 @@ import ollamalite
 from ollamalite import RequestError, compat
 
 from .both_clients import both
+from .complaints import complaints
 from .wire_server import answering, serve
 
 ROOT = Path(__file__).parent.parent
@@ -31,7 +32,7 @@ def run(code, *flags, **env):
         text=True,
         timeout=60,
     )
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert (done.returncode, complaints(done.stderr)) == (0, ""), done.stderr
     return done.stdout
 
 

@@ -36,6 +36,7 @@ from ollamalite._settings import Settings, Timeout
 from ollamalite._sync_transport import Transport
 
 from . import wire_keys
+from .complaints import complaints
 from .wire_cases import CASES, CHUNKED, OK, REDIRECTS, Case, Redirect
 from .wire_server import PATIENCE, Peer, Received, WireServer, answering, routing, serve
 
@@ -1320,7 +1321,7 @@ def run_script(code: str, *args: str) -> str:
         timeout=60,
         check=False,
     )
-    assert done.stderr.decode() == ""
+    assert complaints(done.stderr.decode()) == ""
     assert done.returncode == 0
     return done.stdout.decode()
 

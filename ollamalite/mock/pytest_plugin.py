@@ -39,8 +39,9 @@ def ollama_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 def _shared() -> Dict[str, Any]:
     """The state of the client behind the functions of the package."""
-    client = vars(sys.modules[_PACKAGE]).get("_shared")
-    return {} if client is None else vars(client)
+    package: Dict[str, Any] = vars(sys.modules[_PACKAGE])
+    state: Dict[str, Any] = vars(package["_shared"]) if "_shared" in package else {}
+    return state
 
 
 def _forget() -> Dict[str, Any]:
