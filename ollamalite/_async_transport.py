@@ -108,7 +108,12 @@ class AsyncTransport:
 
     def pool(self) -> Pool:
         """The connections in the running loop."""
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise errors.RequestError(
+                "no event loop of asyncio is running, and an AsyncClient works in no other"
+            ) from None
         pool = self._latest
         if (
             pool is not None

@@ -6,6 +6,7 @@ the generated methods.
 
 import os
 import sys
+from _thread import allocate_lock  # `threading` waits for the first request
 from types import TracebackType
 from typing import (
     Any,
@@ -119,6 +120,7 @@ class BaseClient:
             max_head_size=max_head_size,
         )
         self._headers = _headers(host, headers or {}, auth)
+        self._key = os.environ.get("OLLAMA_API_KEY")
         if cookies:
             self._headers.setdefault("Cookie", cookies)
         self._transport: Any = None
@@ -150,13 +152,14 @@ class BaseClient:
         else:
             # Another host: it gets the key that it asks for, and no other secret of this one.
             headers = {name: v for name, v in headers.items() if name.lower() in _ANYWHERE}
+            headers["Authorization"] = self._bearer()
         return Request(method, url, headers, body, timeout)
 
     def _arguments(
         self, operation: Operation[Any], arguments: Dict[str, Any]
     ) -> Tuple[str, Optional[Dict[str, Any]]]:
         """Return the URL and the body of a call."""
-        if operation.bearer and not self._headers.get("Authorization", "").startswith("Bearer "):
+        if operation.bearer and not self._bearer():
             what = operation.name.replace("_", " ")
             raise errors.RequestError(
                 f"Authorization header with Bearer token is required for {what}"
@@ -169,6 +172,13 @@ class BaseClient:
             url = url.format(**{name: quote(str(arguments[name]), ":") for name in names})
             arguments = {name: v for name, v in arguments.items() if name not in names}
         return url, operation.body(arguments)
+
+    def _bearer(self) -> str:
+        """The `Authorization` for ollama.com, which may differ from that for the own server."""
+        for name, value in self._headers.items():
+            if name.lower() == "authorization" and value.startswith("Bearer "):
+                return value
+        return f"Bearer {self._key}" if self._key else ""
 
     def _reader(
         self, cls: Any, method: str, path: str, request: Request, response: Any
@@ -389,6 +399,9 @@ class AsyncClient(BaseClient, AsyncMethods):
         return digest
 
 
+_CONFIGURING = allocate_lock()
+
+
 class SharedClient(Client):
     """The client of the package's functions: it reads the environment when one is first called.
 
@@ -400,10 +413,14 @@ class SharedClient(Client):
 
     # Looked for in vain only before the first use.
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or "_base" in self.__dict__:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        super().__init__()
-        return getattr(self, name)
+        if not name.startswith("__"):
+            with _CONFIGURING:
+                if not self.__dict__:
+                    # At once, so that no other thread sees a half of it.
+                    self.__dict__.update(vars(Client()))
+            if name in self.__dict__:
+                return self.__dict__[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
 def _pieces(response: Any, reader: AnswerStream[T]) -> Generator[T, None, None]:
@@ -492,7 +509,7 @@ def _digest(path: Any) -> str:
     return "sha256:" + digest.hexdigest()
 
 
-def _headers(host: Optional[str], given: Mapping[str, Optional[str]], auth: Any) -> Dict[str, str]:
+def _headers(host: Optional[str], given: Mapping[Any, Any], auth: Any) -> Dict[str, str]:
     """Return the headers of every request; the caller's own win, in any case of letters."""
     headers: Dict[str, Optional[str]] = {
         "Content-Type": "application/json",
@@ -501,9 +518,16 @@ def _headers(host: Optional[str], given: Mapping[str, Optional[str]], auth: Any)
         "Authorization": _authorization(host, auth),
     }
     names = {name.lower(): name for name in headers}
-    for name, value in given.items():
+    for each, value in given.items():
         # httpx takes bytes as well.
-        headers[names.get(name.lower(), name)] = value
+        name = each.decode("latin-1") if isinstance(each, bytes) else each
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a header must be str or bytes, not {name!r}")
+        # An empty one is none, but None leaves it out.
+        if value in ("", b"") and name.lower() == "authorization" and headers["Authorization"]:
+            continue
+        name = names.setdefault(name.lower(), name)
+        headers[name] = value.decode("latin-1") if isinstance(value, bytes) else value
     return {name: value for name, value in headers.items() if value is not None}
 
 

@@ -35,7 +35,8 @@ def take_keywords(owner: str, keywords: Dict[str, Any]) -> Tuple[str, str]:
     cookies, params = keywords.pop("cookies", None), keywords.pop("params", None)
     for name, value in keywords.items():
         if name in _REFUSED:
-            if value:
+            hooks: Any = value.values() if hasattr(value, "values") else (value,)
+            if any(hooks):
                 raise RequestError(f"{name}= is not supported: {_REFUSED[name]}")
         elif name == "http1":
             if not value:

@@ -2,13 +2,13 @@
 
 from types import TracebackType
 from typing import (
+    Any,
     AsyncGenerator,
     AsyncIterator,
     Awaitable,
     Callable,
     Generator,
     Generic,
-    Iterator,
     Optional,
     Type,
     TypeVar,
@@ -20,7 +20,7 @@ AsyncHangUp = Callable[[], Awaitable[None]]
 T = TypeVar("T")
 
 
-class Stream(Iterator[T], Generic[T]):
+class Stream(Generator[T, None, None], Generic[T]):
     """The pieces of one answer, in the order in which the server sends them.
 
     Iterating raises ResponseError if the server reports an error in the middle, and a
@@ -36,11 +36,20 @@ class Stream(Iterator[T], Generic[T]):
 
     # A loop runs on the generator itself, which hangs up when it is dropped, and so pays nothing
     # for this class.
-    def __iter__(self) -> Iterator[T]:
+    def __iter__(self) -> Generator[T, None, None]:
         return self._pieces
 
     def __next__(self) -> T:
         return next(self._pieces)
+
+    def send(self, value: None) -> T:
+        return self._pieces.send(value)
+
+    def throw(self, typ: Any, val: Any = None, tb: Any = None) -> T:
+        """Raise an exception where the stream waits, as for any generator: it hangs up."""
+        pieces: Any = self._pieces
+        value: T = pieces.throw(typ) if val is None and tb is None else pieces.throw(typ, val, tb)
+        return value
 
     def close(self) -> None:
         """Hang up, also from another thread. A closed stream ends; closing twice does nothing."""
@@ -63,7 +72,7 @@ class Stream(Iterator[T], Generic[T]):
         self.close()
 
 
-class AsyncStream(AsyncIterator[T], Generic[T]):
+class AsyncStream(AsyncGenerator[T, None], Generic[T]):
     """The pieces of one answer, as `Stream` gives them, for ``async for``."""
 
     __slots__ = ("__weakref__", "_hang_up", "_pieces")
@@ -77,6 +86,17 @@ class AsyncStream(AsyncIterator[T], Generic[T]):
 
     async def __anext__(self) -> T:
         return await self._pieces.__anext__()
+
+    async def asend(self, value: None) -> T:
+        return await self._pieces.asend(value)
+
+    async def athrow(self, typ: Any, val: Any = None, tb: Any = None) -> T:
+        """Raise an exception where the stream waits, as for any generator: it hangs up."""
+        pieces: Any = self._pieces
+        value: T = await (
+            pieces.athrow(typ) if val is None and tb is None else pieces.athrow(typ, val, tb)
+        )
+        return value
 
     async def aclose(self) -> None:
         """Hang up. A closed stream ends; closing twice does nothing."""

@@ -1,6 +1,7 @@
 """Both clients, from arguments to values, against the mock server and raw sockets."""
 
 import asyncio
+import collections.abc
 import copy
 import io
 import json
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import typing
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,8 @@ from ollamalite import (
     ResponseError,
     mock,
 )
+from ollamalite._client import SharedClient
+from ollamalite._generated import operations
 from ollamalite._generated.client_methods import AsyncMethods, SyncMethods
 
 from .both_clients import both
@@ -431,6 +435,10 @@ def test_the_callers_headers_win_in_any_case_of_letters(face):
     assert received.all("user-agent") == ["me"]
     assert received.get("x-extra") == "1"
     assert received.all("accept") == []
+    twice = {"headers": {"x-a": "1", b"X-A": b"2"}}
+    assert sent(face, "version", options=twice).all("x-a") == ["2"]
+    with pytest.raises(TypeError, match="the name of a header must be str or bytes, not 1"):
+        face.make(headers={1: "a"})
 
 
 @both
@@ -474,6 +482,23 @@ def test_web_search_needs_a_bearer_key(face):
     for method, argument in (("web_search", "sky"), ("web_fetch", "https://example.com")):
         with pytest.raises(ValueError, match="Authorization header with Bearer token is required"):
             face.call(face.make("127.0.0.1:1"), method, argument)
+
+
+@both
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"host": "http://ada:pw@127.0.0.1:1"},
+        {"auth": ("ada", "pw")},
+        {"headers": {"authorization": ""}},
+        {"headers": {"authorization": "Basic x"}},
+    ],
+)
+def test_a_web_search_takes_the_key_whatever_the_own_server_wants(face, monkeypatch, options):
+    monkeypatch.setenv("OLLAMA_API_KEY", "k")
+    client = face.make(**options)
+    url, body = client._arguments(operations.WEB_SEARCH, {"query": "sky"})
+    assert client._build("POST", url, body, None).headers["Authorization"] == "Bearer k"
 
 
 @both
@@ -590,6 +615,53 @@ def test_a_host_that_makes_no_sense_is_an_error_of_a_call_not_of_an_import(monke
             function()
     finally:
         del vars(ollamalite)["_shared"], vars(ollamalite)["version"]
+
+
+def test_threads_that_are_first_to_call_a_function_find_a_whole_client(server, monkeypatch):
+    monkeypatch.setenv("OLLAMA_HOST", server.url)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(20):
+            client = SharedClient()
+            with ThreadPoolExecutor(4) as threads:
+                calls = [threads.submit(lambda: client.version().version) for _ in range(4)]  # noqa: B023
+                assert all(call.result() for call in calls)
+            client.close()
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def test_a_stream_is_a_generator_by_its_methods(server):
+    with Client(server.url) as client:
+        stream = client.chat("llama3.2", HELLO, stream=True)
+        assert isinstance(stream, collections.abc.Generator)
+        assert stream.send(None).message is not None
+        with pytest.raises(KeyError, match="mine"):
+            stream.throw(KeyError("mine"))
+        assert list(stream) == []
+
+        def all_of_it():
+            yield from client.chat("llama3.2", HELLO, stream=True)
+
+        assert list(all_of_it())[-1].done
+
+    async def run():
+        async with AsyncClient(server.url) as client:
+            stream = await client.chat("llama3.2", HELLO, stream=True)
+            assert isinstance(stream, collections.abc.AsyncGenerator)
+            assert (await stream.asend(None)).message is not None
+            with pytest.raises(KeyError, match="mine"):
+                await stream.athrow(KeyError("mine"))
+            assert [piece async for piece in stream] == []
+
+    asyncio.run(run())
+
+
+def test_an_async_client_without_an_event_loop_says_what_it_needs():
+    call = AsyncClient("127.0.0.1:1").version()
+    with pytest.raises(RequestError, match="no event loop of asyncio is running"):
+        call.send(None)
 
 
 @both

@@ -290,7 +290,11 @@ def cookie_jar():
         ({"cookies": cookie_jar()}, "", "c=d"),
         ({"cookies": {"c": "d"}, "headers": {"Cookie": "own=1"}}, "", "own=1"),
         ({"http1": True, "http2": True, "transport": None, "mounts": {}}, "", None),
-        ({"event_hooks": {}, "default_encoding": "utf-8", "max_redirects": 3}, "", None),
+        (
+            {"event_hooks": {"request": []}, "default_encoding": "utf-8", "max_redirects": 3},
+            "",
+            None,
+        ),
     ],
 )
 def test_keywords_of_httpx_that_mean_something_here_are_honoured(face, keywords, target, cookie):

@@ -1202,6 +1202,16 @@ def shows_proxies(pair):
             client.list()
 
 
+def shows_streams(pair):
+    pair.answers(b'{"message":{"role":"assistant"},"done":true}\n')
+    theirs, ours = (pair.clients[package, False].chat("m", stream=True) for package in PACKAGES)
+    assert (inspect.isgenerator(theirs), inspect.isgenerator(ours)) == (True, False)
+    for stream in (theirs, ours):
+        assert isinstance(stream, collections.abc.Generator)
+        assert all(hasattr(stream, name) for name in ("send", "throw", "close"))
+        stream.close()
+
+
 KNOWN = [
     Known(
         "what is given is sent",
@@ -1260,6 +1270,11 @@ KNOWN = [
         "a stream sends its request when it is called",
         "So that a missing model is an error of the call and not of the loop.",
         shows_early_requests,
+    ),
+    Known(
+        "a stream is a generator by its methods only",
+        "It can be hung up on from other threads, and is a context manager.",
+        shows_streams,
     ),
     Known(
         "a time keeps its digits",

@@ -152,8 +152,8 @@ class App:
         from ._handlers import HANDLERS
 
         self.delay = delay
-        self.latency = Latency(latency, seed)
-        self.faults = Faults()
+        self.latency: Latency = Latency(latency, seed)
+        self.faults: Faults = Faults()
         self.cloud_disabled = cloud_disabled
         self.signed_in = signed_in
         self.any_host = any_host

@@ -63,7 +63,7 @@ class Fault:
             raise ValueError(f"path must start with a slash, as in '/api/chat', not {path!r}")
         self.kind = kind
         self.path = path
-        self.times = None if times is None else _count("times", times, 1)
+        self.times: Optional[int] = None if times is None else _count("times", times, 1)
         self.after: int = _count("after", after or 0, 0)
         self.pieces: Optional[int] = None if pieces is None else _count("pieces", pieces, 0)
         self.size: int = _count("size", 1 if size is None else size, 1)

@@ -39,9 +39,9 @@ def ollama_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 def _shared() -> Dict[str, Any]:
     """The state of the client behind the functions of the package."""
-    package: Dict[str, Any] = vars(sys.modules[_PACKAGE])
-    state: Dict[str, Any] = vars(package["_shared"]) if "_shared" in package else {}
-    return state
+    names: Dict[str, object] = vars(sys.modules[_PACKAGE])
+    shared = names.get("_shared")
+    return {} if shared is None else vars(shared)
 
 
 def _forget() -> Dict[str, Any]:
