@@ -1,0 +1,1 @@
+"""What the client costs, beside the `ollama` package and beside the bare standard library."""
