@@ -1196,35 +1196,6 @@ def test_every_example_request_of_the_description_is_answered_as_described() -> 
     assert checked > 100
 
 
-def test_the_official_client_runs_through_every_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
-    ollama = pytest.importorskip("ollama")
-    monkeypatch.delenv("OLLAMA_API_KEY", raising=False)
-    with serve() as server:
-        client = ollama.Client(host=server.url)
-        messages = [{"role": "user", "content": SKY}]
-        assert "Rayleigh" in client.chat("llama3.2", messages).message.content
-        assert len(list(client.chat("llama3.2", messages, stream=True))) > 10
-        assert "Rayleigh" in client.generate("llama3.2", SKY).response
-        assert list(client.generate("qwen3", SKY, stream=True, think=True))[-1].done
-        assert len(client.embed("embeddinggemma", ["a", "b"]).embeddings) == 2
-        assert client.embeddings("embeddinggemma", "a").embedding
-        assert client.copy("llama3.2", "me/copy").status == "success"
-        assert client.create("mine", from_="llama3.2", system="x").status == "success"
-        assert client.push("me/copy").status == "success"
-        assert client.delete("me/copy").status == "success"
-        assert client.pull("me/copy").status == "success"
-        assert [line.status for line in client.pull("tinyllama", stream=True)][-1] == "success"
-        assert len(client.list().models) == 7
-        assert client.ps().models
-        assert client.show("llama3.2").modelinfo
-        questions = {"a": {"type": "noul", "instructions": "Is it so?"}}
-        assert client.systemone("llama3.2", "state", questions).answers["a"].type == "noul"
-        with pytest.raises(ollama.ResponseError) as caught:
-            client.chat("nope", messages)
-        assert str(caught.value) == "model 'nope' not found (status code: 404)"
-        client._client.close()
-
-
 def test_models_of_a_test_are_copied_into_the_server() -> None:
     model = Model("mine", weights=[Layer("model", "sha256:" + "1" * 64, 5)])
     with serve(models=[model, "qwen3:0.6b"]) as first, serve(models=[model]) as second:
