@@ -12,7 +12,8 @@ a store of models that create, copy, delete, pull and push really change.
 
 from ._app import Recorded
 from ._mind import Answer
+from ._record import Recorder, record
 from ._server import Server, serve
 from ._store import Layer, Model
 
-__all__ = ["Answer", "Layer", "Model", "Recorded", "Server", "serve"]
+__all__ = ["Answer", "Layer", "Model", "Recorded", "Recorder", "Server", "record", "serve"]

@@ -1,4 +1,4 @@
-"""``python -m ollamalite.mock``: run a mock server until Ctrl-C."""
+"""``python -m ollamalite.mock``: run a mock server, or a recording proxy, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import sys
 import threading
 from typing import Any, Dict, List, Optional
 
+from ._listener import Listener
+from ._record import record
 from ._server import Server, serve
 
 _FAULT = """\
@@ -17,30 +19,50 @@ slow,size=10,interval=0.1; names and parts are those of Server.fail
 
 def main(arguments: Optional[List[str]] = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m ollamalite.mock", description="Run a mock Ollama server."
+        prog="python -m ollamalite.mock",
+        description="Run a mock Ollama server. It listens on this machine only, unless --host"
+        " says otherwise.",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address or unix:///path to listen on")
-    parser.add_argument("--port", type=int, default=11434, help="port, 0 for any free one")
+    commands = parser.add_subparsers(dest="command", metavar="record | replay")
+    recording = commands.add_parser("record", help="pass requests on to a server and record them")
+    recording.add_argument("--upstream", required=True, help="URL of the server")
+    recording.add_argument("--into", required=True, metavar="DIR", help="folder for the files")
+    replaying = commands.add_parser("replay", help="answer as a recorded server did")
+    replaying.add_argument("folder", metavar="DIR", help="folder of recorded exchanges")
+    for each in (parser, recording, replaying):
+        # Defaults come from the namespace: those of a command would hide what stands before it.
+        each.argument_default = argparse.SUPPRESS
+        each.add_argument("--host", help="address or unix:///path to listen on (127.0.0.1)")
+        each.add_argument(
+            "--port", type=int, help="port, 0 for any free one (11434, for record 11435)"
+        )
+        if each is not recording:
+            each.add_argument(
+                "--delay", type=float, help="seconds before each piece of a stream (0.02)"
+            )
+            each.add_argument("--fault", action="append", help=_FAULT)
     parser.add_argument(
-        "--delay", type=float, default=0.02, help="seconds before each piece of a stream"
+        "--cloud",
+        action="store_true",
+        default=False,
+        help="have the routes of the cloud host as well",
     )
-    parser.add_argument("--fault", action="append", default=[], help=_FAULT)
-    parser.add_argument(
-        "--cloud", action="store_true", help="have the routes of the cloud host as well"
-    )
-    chosen = parser.parse_args(arguments)
-    server = serve(host=chosen.host, port=chosen.port, delay=chosen.delay, cloud=chosen.cloud)
-    for text in chosen.fault:
-        try:
-            _fail(server, text)
-        except (ValueError, TypeError) as error:
-            parser.error(f"--fault {text}: {error}")
+    given = argparse.Namespace(host="127.0.0.1", port=None, delay=0.02, fault=[])
+    chosen = parser.parse_args(arguments, given)
+    if chosen.port is None:
+        # A server that is to be recorded has the usual port already.
+        chosen.port = 11435 if chosen.command == "record" else 11434
+    try:
+        server = _made(chosen)
+    except (ValueError, TypeError, OSError) as error:
+        parser.error(str(error))
     try:
         server.start()
     except (OSError, OverflowError) as error:
         print(f"cannot listen on {chosen.host}, port {chosen.port}: {error}", file=sys.stderr)
         return 1
-    print(f"mock Ollama on {server.url} (Ctrl-C stops it)", flush=True)
+    what = f"recorder of {chosen.upstream}" if chosen.command == "record" else "mock Ollama"
+    print(f"{what} on {server.url} (Ctrl-C stops it)", flush=True)
     try:
         threading.Event().wait()
     except KeyboardInterrupt:
@@ -48,6 +70,24 @@ def main(arguments: Optional[List[str]] = None) -> int:
     finally:
         server.close()
     return 0
+
+
+def _made(chosen: argparse.Namespace) -> Listener:
+    if chosen.command == "record":
+        return record(chosen.upstream, chosen.into, host=chosen.host, port=chosen.port)
+    server = serve(
+        host=chosen.host,
+        port=chosen.port,
+        delay=chosen.delay,
+        cloud=chosen.cloud,
+        replay=chosen.folder if chosen.command == "replay" else None,
+    )
+    for text in chosen.fault:
+        try:
+            _fail(server, text)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"--fault {text}: {error}") from None
+    return server
 
 
 def _fail(server: Server, text: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Callable, Deque, Dict, Iterable, List, Mapping, Optional
 
 from .._generated.description import ROUTES, TYPES
 from . import _gateway, _gotypes, _names
+from ._captures import Captures
 from ._faults import Fault, Faults, Latency
 from ._gateway import Match, Place, Route, Router
 from ._gotypes import BodyFault as JSONFault
@@ -18,6 +19,7 @@ from ._reply import (
     BARE_JSON,
     NDJSON,
     Failure,
+    Raw,
     Reply,
     Response,
     Stream,
@@ -148,6 +150,7 @@ class App:
         body_limit: int,
         blob_limit: int,
         record_limit: int,
+        captures: Optional[Captures],
     ) -> None:
         from ._handlers import HANDLERS
 
@@ -168,6 +171,7 @@ class App:
         self.answers: Deque[Answer] = deque()
         self._answers_lock = threading.Lock()
         self.recorded: Deque[Recorded] = deque(maxlen=record_limit)
+        self._captures = captures
         self._router = Router(ROUTES, cloud)
         self._handlers: Mapping[str, Handler] = HANDLERS
 
@@ -184,13 +188,31 @@ class App:
         body: Body,
         recorded: Recorded,
         pause: Callable[[float], None],
-    ) -> Response:
+    ) -> Union[Response, Raw]:
         """Answer a request. A stream that is given back must be closed by the caller."""
         try:
+            if self._captures is not None:
+                return self._replay(self._captures, head, body, recorded)
             return self._respond(head, place, body, pause, recorded)
         except BaseException:
             recorded.over("hung up")
             raise
+
+    def _replay(
+        self, captures: Captures, head: Head, body: Body, recorded: Recorded
+    ) -> Union[Reply, Raw]:
+        data, _ = body.whole(self.body_limit)
+        recorded.keep(data)
+        if recorded.fault is not None and recorded.fault.instead:
+            return failure_reply(Failure(recorded.fault.status, recorded.fault.text))
+        exchange = captures.find(head.method, head.target, data)
+        if exchange is not None:
+            return Raw(exchange.pieces, exchange.closes)
+        known = captures.known(head.method, head.target)
+        text = f"no recorded exchange for {head.method} {head.target}"
+        if known:
+            text += f" with this body; {known} with other bodies are recorded"
+        return failure_reply(Failure(501, text))
 
     def _respond(
         self,

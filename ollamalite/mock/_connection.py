@@ -7,13 +7,13 @@ import socket
 import struct
 import threading
 import time
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
 from . import _gateway
 from ._app import App
 from ._faults import Harm, Struck
 from ._listener import Served
-from ._reply import HungUp, Reply, Response, Stream, close
+from ._reply import HungUp, Raw, Reply, Response, Stream, close
 from ._wire import LENGTH_LIMIT, Body, Head, ProtocolFault, Reader, head_bytes, read_head
 
 _LINGER = 0.5
@@ -157,13 +157,15 @@ class Connection(Served):
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         raise HungUp
 
-    def _reply(self, head: Head, body: Body, response: Response) -> bool:
+    def _reply(self, head: Head, body: Body, response: Union[Response, Raw]) -> bool:
         drained = body.drain()
         cut_off = body.fault is not None and str(body.fault) == "unexpected EOF"
         keep = drained and not head.has_token("connection", "close")
         old = head.version < (1, 1)
         if old:
             keep = keep and head.has_token("connection", "keep-alive")
+        if isinstance(response, Raw):
+            return self._raw(response) and keep
         if isinstance(response, Stream):
             return self._stream(head, response, keep and not old)
         length, chunked = _framing(head, response)
@@ -195,6 +197,13 @@ class Connection(Served):
                 data += b"0\r\n\r\n"
         self._answer(data)
         return keep
+
+    def _raw(self, response: Raw) -> bool:
+        for index, piece in enumerate(response.pieces):
+            if index:
+                self._pause(self._app.delay)
+            self._answer(piece)
+        return not response.closes
 
     def _stream(self, head: Head, response: Stream, keep: bool) -> bool:
         chunked = head.version >= (1, 1)

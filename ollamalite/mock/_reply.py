@@ -31,6 +31,13 @@ class Stream(NamedTuple):
     headers: Sequence[Tuple[str, str]] = ()
 
 
+class Raw(NamedTuple):
+    """An answer of which every byte is given, head and framing too."""
+
+    pieces: Sequence[bytes]
+    closes: bool
+
+
 Response = Union[Reply, Stream]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from typing import Any, Iterable, List, Optional, Tuple, Union
 
 from .._generated.description import API_VERSION
 from ._app import App, Recorded
+from ._captures import Captures, load
 from ._connection import Connection
 from ._faults import Fault, seconds
 from ._listener import Listener, is_loopback
@@ -110,6 +112,7 @@ def serve(
     port: int = 0,
     models: Optional[Iterable[Union[str, Model]]] = None,
     registry: Optional[Iterable[Union[str, Model]]] = None,
+    replay: Optional[Union[str, os.PathLike[str]]] = None,
     delay: float = 0.0,
     latency: Union[float, Tuple[float, float]] = 0.0,
     seed: int = 0,
@@ -138,6 +141,11 @@ def serve(
     ``utc_offset`` (minutes) the zone of its times. ``tls``, an
     ``ssl.SSLContext`` with a certificate, makes it an HTTPS server.
 
+    ``replay``, a folder of recorded exchanges, makes it give only their answers, byte for byte, to
+    requests with the same method, path and JSON body; equal ones in the order of the files, the
+    last one again and again. Any other request is an error 501. OSError or ValueError if the
+    folder cannot be read.
+
     Limits: ``body_limit`` bytes of one request body, ``blob_limit`` bytes of all uploads and
     texts of models together (large uploads are kept in temporary files), ``record_limit``
     requests in `Server.requests`, ``connection_limit`` open connections, ``head_timeout`` seconds
@@ -158,5 +166,6 @@ def serve(
         body_limit=body_limit,
         blob_limit=blob_limit,
         record_limit=record_limit,
+        captures=None if replay is None else Captures(load(replay)),
     )
     return Server(host, port, app, tls, connection_limit, seconds("head_timeout", head_timeout))

@@ -119,6 +119,15 @@ class Head(NamedTuple):
     headers: List[Tuple[str, str]]
     fields: Dict[str, List[str]]
 
+    @classmethod
+    def of(
+        cls, method: str, target: str, version: Tuple[int, int], headers: List[Tuple[str, str]]
+    ) -> Head:
+        fields: Dict[str, List[str]] = {}
+        for name, value in headers:
+            fields.setdefault(name.lower(), []).append(value)
+        return cls(method, target, version, headers, fields)
+
     def get(self, name: str, default: str = "") -> str:
         values = self.fields.get(name)
         return values[0] if values else default
@@ -140,7 +149,13 @@ def read_head(reader: Reader) -> Optional[Head]:
             raise ProtocolFault(400)
         return None
     method, target, version = _request_line(first)
-    left -= len(first) + 2
+    head = Head.of(method, target, version, read_fields(reader, left - len(first) - 2))
+    _check(head)
+    return head
+
+
+def read_fields(reader: Reader, left: int) -> List[Tuple[str, str]]:
+    """The header fields up to the empty line. Raises `ProtocolFault`."""
     headers: List[Tuple[str, str]] = []
     while True:
         line = reader.line(left)
@@ -165,12 +180,7 @@ def read_head(reader: Reader) -> Optional[Head]:
         if any((char < " " and char != "\t") or char == "\x7f" for char in value):
             raise ProtocolFault(400, "invalid header value")
         headers.append((name, value))
-    fields: Dict[str, List[str]] = {}
-    for name, value in headers:
-        fields.setdefault(name.lower(), []).append(value)
-    head = Head(method, target, version, headers, fields)
-    _check(head)
-    return head
+    return headers
 
 
 def _request_line(line: bytes) -> Tuple[str, str, Tuple[int, int]]:
