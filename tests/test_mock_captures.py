@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from ollamalite import Client
 from ollamalite.mock import Answer, record, serve
 from ollamalite.mock import _record as recording
 
+from . import wire_keys
 from .test_mock import ask, read_all, read_until, request_bytes
 
 CAPTURES = Path(__file__).parent / "captures"
@@ -207,6 +209,30 @@ def test_leave_to_send_a_body_comes_from_the_server(tmp_path: Path) -> None:
     assert base64.b64decode(file["request"]["raw_base64"]) == head + body
     with serve(replay=tmp_path) as server:
         assert asked(server.port) == through
+
+
+def test_a_server_behind_tls_is_recorded_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    (keys / "server.pem").write_text(wire_keys.SERVER)
+    (keys / "authority.pem").write_text(wire_keys.AUTHORITY)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(str(keys / "server.pem"))
+    folder = tmp_path / "recorded"
+    generate = closing(request_bytes("/api/generate", HI))
+    with serve(tls=context) as server, record(server.url, folder) as proxy:
+        # The certificate is checked.
+        assert answer_to(proxy.port, GET).startswith(b"HTTP/1.1 502 ")
+        monkeypatch.setenv("SSL_CERT_FILE", str(keys / "authority.pem"))
+        through = answer_to(proxy.port, generate)
+        server.fail("reset", pieces=1)
+        answer_to(proxy.port, generate)
+    whole, broken = files(folder)
+    assert base64.b64decode(whole["response"]["raw_base64"]) == through
+    assert broken["response"]["framing"] == "chunked-truncated"
+    assert whole["server"].startswith("ollama ")
 
 
 class Saying:

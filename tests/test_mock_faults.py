@@ -3,9 +3,11 @@
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
@@ -14,6 +16,7 @@ from ollamalite import Client, errors
 from ollamalite.mock import Answer, Server, serve
 from ollamalite.mock._faults import BUSY, GARBAGE, Latency
 
+from . import wire_keys
 from .test_mock import ask, connected, read_all, read_until, request_bytes
 
 PROMPT = {"model": "llama3.2", "prompt": "Why is the sky blue?"}
@@ -218,6 +221,24 @@ def test_each_fault_is_another_error_of_the_client(kind: str) -> None:
         with pytest.raises(CLIENT_ERRORS[kind]):
             list(client.generate("llama3.2", "x", stream=True))
         assert client.generate("llama3.2", "x").done
+
+
+@pytest.mark.parametrize("kind", ["cut", "reset", "stall"])
+def test_faults_meet_answers_under_tls_too(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "server.pem").write_text(wire_keys.SERVER)
+    (tmp_path / "authority.pem").write_text(wire_keys.AUTHORITY)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(str(tmp_path / "server.pem"))
+    authority = str(tmp_path / "authority.pem")
+    with serve(tls=context) as server:
+        server.fail(kind, pieces=1)
+        with Client(server.url, verify=authority, timeout=(10, 0.5)) as client:
+            stream = client.generate("llama3.2", "x", stream=True)
+            assert next(stream).response
+            # Python's ssl may take a reset for an end.
+            with pytest.raises((CLIENT_ERRORS[kind], errors.IncompleteError)):
+                list(stream)
+        assert server.requests[0].wait() == kind
 
 
 # Latency

@@ -2,8 +2,10 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,13 +20,15 @@ ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 PYTHON = [block for language, block in BLOCKS if language == "python"]
-COMMANDS = [
+LINES = [
     line
     for language, block in BLOCKS
     if language == "sh"
     for line in block.splitlines()
     if ".venv" not in line
 ]
+SERVERS = [line for line in LINES if "-m ollamalite.mock" in line]
+COMMANDS = [line for line in LINES if line not in SERVERS]
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +64,53 @@ def test_a_command_line_runs(line):
     done = run(["sh", "-c", line.replace("python3 ", python)])
     assert (done.returncode, complaints(done.stderr.decode())) == (0, ""), done.stderr.decode()
     assert done.stdout
+
+
+@contextmanager
+def serving(line, folder, upstream):
+    """The URL of a server that a line of the README starts."""
+    line = line.replace("python3 ", "").replace("http://127.0.0.1:11434", upstream)
+    process = subprocess.Popen(
+        [sys.executable, "-X", "dev", "-W", "error", *line.split(), "--port", "0"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        yield re.search(r"on (http://\S+)", process.stdout.readline().decode()).group(1)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60)[1] == b""
+        assert process.returncode == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the lines are for a POSIX shell")
+def test_the_lines_that_start_servers_do_that(tmp_path, server):
+    plain, faulty, record, replay = SERVERS
+    message = [{"role": "user", "content": "Hi"}]
+    with serving(plain, tmp_path, "") as url, ollamalite.Client(url) as client:
+        said = client.generate("llama3.2", "Hi").response
+    with serving(faulty, tmp_path, "") as url, ollamalite.Client(url) as client:
+        with pytest.raises(ollamalite.ResponseError, match="server busy"):
+            client.chat("llama3.2", message)
+        assert client.version().version
+    with serving(record, tmp_path, server.url) as url, ollamalite.Client(url) as client:
+        assert client.generate("llama3.2", "Hi").response == said
+    assert [path.name for path in (tmp_path / "recorded").iterdir()]
+    with serving(replay, tmp_path, "") as url, ollamalite.Client(url) as client:
+        assert client.generate("llama3.2", "Hi").response == said
+
+
+def test_a_snippet_with_tests_passes_in_pytest(tmp_path):
+    (snippet,) = [block for block in PYTHON if "def test_" in block]
+    (tmp_path / "test_snippet.py").write_text(snippet)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    done = run([*command, "-W", "error", f"--rootdir={tmp_path}"])
+    assert done.returncode == 0, done.stdout.decode()
+    assert b"1 passed" in done.stdout
 
 
 def test_the_first_command_answers_in_more_than_one_word():

@@ -1,8 +1,8 @@
 """A proxy that passes requests on to a real server and writes each exchange into a file.
 
 What the server sends goes to the client piece by piece as it comes, byte for byte. Of a request
-only the host is changed on the way. The names of a file's headers decide what is left out of it:
-credentials and cookies.
+only the host is changed on the way. Headers whose names speak of credentials or cookies stay out
+of the files.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class _Answer:
         self._await()
         try:
             data = self._server.recv(65536)
-        except ConnectionError:
+        except OSError:
             data = b""
         if not data:
             self.ended = True
@@ -424,7 +424,7 @@ class _Request:
             if chunked:
                 self._raw.append(b"0\r\n\r\n")
                 server.sendall(b"0\r\n\r\n")
-        except (BodyFault, ConnectionError):
+        except (BodyFault, OSError):
             # The client sent less than it promised, or the server has answered already.
             self.whole = False
 
