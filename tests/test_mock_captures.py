@@ -460,10 +460,9 @@ class Command:
         return found.group(1)
 
     def __exit__(self, *_: object) -> None:
-        assert self._process.stdout is not None
-        self._process.send_signal(signal.SIGINT)
-        assert self._process.wait(10) == 0
-        self._process.stdout.close()
+        with self._process:
+            self._process.send_signal(signal.SIGINT)
+        assert self._process.returncode == 0
 
 
 def test_the_commands_record_and_replay(tmp_path: Path) -> None:

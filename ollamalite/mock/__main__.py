@@ -56,15 +56,14 @@ def main(arguments: Optional[List[str]] = None) -> int:
         server = _made(chosen)
     except (ValueError, TypeError, OSError) as error:
         parser.error(str(error))
+    what = f"recorder of {chosen.upstream}" if chosen.command == "record" else "mock Ollama"
     try:
         server.start()
+        print(f"{what} on {server.url} (Ctrl-C stops it)", flush=True)
+        threading.Event().wait()
     except (OSError, OverflowError) as error:
         print(f"cannot listen on {chosen.host}, port {chosen.port}: {error}", file=sys.stderr)
         return 1
-    what = f"recorder of {chosen.upstream}" if chosen.command == "record" else "mock Ollama"
-    print(f"{what} on {server.url} (Ctrl-C stops it)", flush=True)
-    try:
-        threading.Event().wait()
     except KeyboardInterrupt:
         return 0
     finally:
