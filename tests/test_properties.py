@@ -202,7 +202,7 @@ def test_an_error_nested_up_to_the_limit_of_the_interpreter_is_an_error_of_ours(
         body = b'{"error":' + opening * depth + b"1" + closing * depth + b"}"
         request = Request("GET", "http://wire/", {})
         with pytest.raises(errors.OllamaError):
-            read_answer(ChatResponse, request, Head, body)
+            read_answer(ChatResponse, request, Head, [body])
         _, error = AnswerStream(ChatResponse, request, Head).feed(body + b"\n")
         assert isinstance(error, errors.OllamaError)
 

@@ -125,7 +125,7 @@ def _take(result: Tuple[List[Any], Any], values: List[Any]) -> Tuple[str, str]:
 
 def _whole(cls: Any, request: Request, reader: AnswerReader, body: bytes) -> Tuple[str, str]:
     try:
-        return "", repr(read_answer(cls, request, reader, body))
+        return "", repr(read_answer(cls, request, reader, [body]))
     except errors.OllamaError as error:
         return type(error).__name__, str(error)
 
