@@ -5,17 +5,21 @@ come back go through `read_answer` (one value) or an `AnswerStream` (one value a
 is a value, or an exception of `errors`; nothing here touches a socket, a clock or the environment.
 """
 
+from io import RawIOBase
 from json import JSONEncoder
+from os import urandom
 from typing import (
     TYPE_CHECKING,
     Any,
     BinaryIO,
     Callable,
     Dict,
+    Generator,
     Generic,
     Iterator,
     List,
     Optional,
+    Sequence,
     Tuple,
     Type,
     TypeVar,
@@ -27,6 +31,7 @@ from . import errors
 from ._convert import MAPPING, OBJECT, Mismatch
 from ._generated.codec import DECODERS
 from ._generated.models import StatusResponse
+from ._images import Content, Image
 from ._model import Record
 from ._ndjson import MAX_LINE, BadLine, LineReader, parse
 
@@ -34,6 +39,9 @@ T = TypeVar("T")
 
 MAX_BODY = 1024 * 1024 * 1024
 """Security limit: the most bytes that the body of a one-shot answer may have."""
+
+SMALL_IMAGE = 16384
+"""The least bytes of base64 text that are worth being kept out of a request's JSON."""
 
 MAX_ERROR_BODY = 1024 * 1024
 """Security limit: how many bytes of the body of an error are read."""
@@ -50,6 +58,58 @@ class Upload:
 
     def open(self) -> BinaryIO:
         return cast(BinaryIO, open(self.path, "rb"))
+
+
+class Composed(Upload):
+    """A body of bytes with images between them, which become base64 while they are sent."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, parts: Sequence[Union[bytes, Content]]) -> None:
+        super().__init__(None, sum([_length(part) for part in parts]))
+        self.parts = parts
+
+    def open(self) -> BinaryIO:
+        return cast(BinaryIO, _Pieces(self._pieces()))
+
+    def _pieces(self) -> Generator[bytes, None, None]:
+        for part in self.parts:
+            if isinstance(part, bytes):
+                yield part
+            else:
+                yield from part.pieces()
+
+
+def _length(part: Union[bytes, Content]) -> int:
+    return len(part) if isinstance(part, bytes) else part.length
+
+
+class _Pieces(RawIOBase):
+    """The file that pieces of bytes make up."""
+
+    def __init__(self, pieces: Generator[bytes, None, None]) -> None:
+        self._pieces = pieces
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer to its end, except at the end of the pieces."""
+        filled, size = 0, len(buffer)
+        while filled < size:
+            rest = self._rest or memoryview(next(self._pieces, b""))
+            if not rest:
+                break
+            count = min(len(rest), size - filled)
+            buffer[filled : filled + count] = rest[:count]
+            self._rest = rest[count:]
+            filled += count
+        return filled
+
+    def close(self) -> None:
+        self._pieces.close()
+        super().close()
 
 
 class Request:
@@ -96,14 +156,14 @@ if TYPE_CHECKING:
         def cut(self) -> bool: ...
 
 
-def json_body(value: Any) -> bytes:
-    """Return ``value`` as compact JSON in UTF-8.
+def json_body(value: Any) -> Union[bytes, Upload]:
+    """Return ``value`` as compact JSON in UTF-8, large images in it still to be encoded.
 
     Raises RequestError, a ValueError, for what JSON cannot say: NaN, sets, lone surrogates.
     """
+    encoder = _Encoder()
     try:
-        text: str = _encoder.encode(value)
-        return text.encode()
+        text: bytes = encoder.encode(value).encode()
     except UnicodeEncodeError as error:
         reason = f"a text has a lone surrogate, which UTF-8 cannot say: {error}"
         raise errors.RequestError(reason) from error
@@ -111,25 +171,46 @@ def json_body(value: Any) -> bytes:
         if isinstance(error, errors.OllamaError):
             raise
         raise errors.RequestError(f"the request cannot be written as JSON: {error}") from error
+    if not encoder.images:
+        return text
+    parts: List[Union[bytes, Content]] = []
+    for before, image in zip(text.split(encoder.mark), encoder.images):
+        parts += [before, image]
+    parts.append(text[text.rindex(encoder.mark) + len(encoder.mark) :])
+    return Composed(parts)
 
 
-def _plain(value: Any) -> Any:
-    for name in ("__ollama_json__", "model_dump"):
-        method: Optional[Callable[[], Any]] = getattr(value, name, None)
+class _Encoder(JSONEncoder):
+    """Writes a mark in the place of each image whose bytes are not base64 yet."""
+
+    def __init__(self) -> None:
+        vars(self).update(_OPTIONS)
+        self.images: List[Content] = []
+        self.mark = b""
+
+    def default(self, o: Any) -> Any:
+        if isinstance(o, Image):
+            content = o.content()
+            if isinstance(content, str):
+                return content
+            if content.length < SMALL_IMAGE:
+                return content.text()
+            # No text of a caller's can hold it, as it is made after them.
+            self.mark = self.mark or urandom(16).hex().encode()
+            self.images.append(content)
+            return self.mark.decode()
+        method: Optional[Callable[[], Any]] = getattr(o, "model_dump", None)
         if method is not None:
             return method()
-    if isinstance(value, MAPPING):
-        return dict(value)
-    raise TypeError(f"a {type(value).__name__} has no form in JSON")
+        if isinstance(o, MAPPING):
+            return dict(o)
+        raise TypeError(f"a {type(o).__name__} has no form in JSON")
 
 
-# A circle ends at the interpreter's limit of recursion, so that nobody pays for looking for one.
-_encoder = JSONEncoder(
-    ensure_ascii=False,
-    check_circular=False,
-    allow_nan=False,
-    separators=(",", ":"),
-    default=_plain,
+# Made once, as every request needs them. A circle ends at the interpreter's limit of recursion, so
+# that nobody pays for looking for one.
+_OPTIONS = vars(
+    JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":"))
 )
 
 

@@ -3,7 +3,8 @@
 import os
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from typing import TYPE_CHECKING, Any, Mapping, Optional
+from stat import S_ISREG
+from typing import TYPE_CHECKING, Any, Generator, Mapping, Optional, Union
 
 from ._convert import Mismatch
 from .errors import RequestError
@@ -12,6 +13,42 @@ _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", 
 
 _BYTES: Any = (bytes, bytearray, memoryview)
 _PATH: Any = os.PathLike
+
+# Small enough for the caches of a processor, and without padding: a multiple of three.
+_STEP = 48 * 1024
+
+
+class Content:
+    """The bytes of an image, at hand or in a file, that become base64 piece by piece.
+
+    `length` is the number of characters of the base64 text.
+    """
+
+    __slots__ = ("_data", "_path", "_size", "length")
+
+    def __init__(self, data: Any, path: Any = None, size: Optional[int] = None) -> None:
+        self._data = data
+        self._path = path
+        self._size = len(data) if size is None else size
+        self.length = (self._size + 2) // 3 * 4
+
+    def pieces(self) -> Generator[bytes, None, None]:
+        """Yield the text, as ASCII. Raises OSError, and RequestError if the file got shorter."""
+        if self._data is not None:
+            view = memoryview(self._data)
+            for start in range(0, self._size, _STEP):
+                yield b2a_base64(view[start : start + _STEP], newline=False)
+            return
+        with open(self._path, "rb") as file:
+            for start in range(0, self._size, _STEP):
+                expected = min(_STEP, self._size - start)
+                piece = file.read(expected)
+                if len(piece) < expected:
+                    raise RequestError(f"Image file {self._path} got shorter while it was sent")
+                yield b2a_base64(piece, newline=False)
+
+    def text(self) -> str:
+        return b"".join(self.pieces()).decode("ascii")
 
 
 class Image:
@@ -31,17 +68,27 @@ class Image:
 
         Raises RequestError, a ValueError, if there is no such file, or the text is no base64.
         """
+        content = self.content()
+        return content if isinstance(content, str) else content.text()
+
+    def content(self) -> Union[str, Content]:
+        """Return base64 text that was given as such, or what there is to encode.
+
+        Raises as `base64` does.
+        """
         value = self.value
         if isinstance(value, Image):
-            return value.base64()
+            return value.content()
         if isinstance(value, str):
             return _from_text(value)
-        if isinstance(value, _BYTES):
-            return _encode(bytes(value))
+        if isinstance(value, (bytes, bytearray)):
+            return Content(value)
+        if isinstance(value, memoryview):
+            return Content(value.tobytes())
         if hasattr(value, "read"):
-            return _encode(_read_file(value))
+            return Content(_read_file(value))
         if isinstance(value, _PATH):
-            return _encode(_read_path(value))
+            return _from_path(value)
         raise RequestError(f"Invalid image data: a {type(value).__name__} is no image")
 
     def __ollama_json__(self) -> str:
@@ -116,14 +163,14 @@ def image(value: Any) -> Any:
     raise Mismatch("an image (path, bytes, base64 text, data URL or binary file)", value)
 
 
-def _encode(data: bytes) -> str:
-    return b2a_base64(data, newline=False).decode("ascii")
-
-
-def _read_path(path: Any) -> bytes:
+def _from_path(path: Any) -> Content:
     try:
         with open(path, "rb") as file:
-            return file.read()
+            status = os.fstat(file.fileno())
+            # The size of a pipe, or of a file that a driver makes up, is known at its end.
+            if not S_ISREG(status.st_mode) or not status.st_size:
+                return Content(file.read())
+            return Content(None, path, status.st_size)
     except FileNotFoundError as error:
         raise RequestError(f"File {path} does not exist") from error
     except (OSError, ValueError) as error:
@@ -141,7 +188,7 @@ def _read_file(file: Any) -> bytes:
     return data
 
 
-def _from_text(text: str) -> str:
+def _from_text(text: str) -> Union[str, Content]:
     if text[:5].lower() == "data:":
         head, comma, data = text.partition(",")
         if not comma or not head.lower().endswith(";base64"):
@@ -150,7 +197,7 @@ def _from_text(text: str) -> str:
     if text[:8].lower().startswith(("http://", "https://")):
         raise RequestError(f"Invalid image data: {text[:80]} is a URL; load it and pass its bytes")
     if len(text) < 4096 and "\0" not in text and os.path.exists(text):
-        return _encode(_read_path(text))
+        return _from_path(text)
     if text.lower().endswith(_SUFFIXES):
         raise RequestError(f"File {text} does not exist")
     return _checked(text)

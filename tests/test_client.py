@@ -1,6 +1,7 @@
 """Both clients, from arguments to values, against the mock server and raw sockets."""
 
 import asyncio
+import base64
 import collections.abc
 import copy
 import io
@@ -10,6 +11,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import tracemalloc
 import typing
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,6 +30,7 @@ from ollamalite import (
     mock,
 )
 from ollamalite._client import SharedClient
+from ollamalite._exchange import json_body
 from ollamalite._generated import operations
 from ollamalite._generated.client_methods import AsyncMethods, SyncMethods
 
@@ -242,6 +245,83 @@ def test_an_image_file_goes_by_its_path_and_a_data_url_by_its_content(face, tmp_
         messages = [{"role": "user", "content": "", "images": [image]}]
         received = sent(face, "chat", "m", messages, answer=b'{"message":{"role":"assistant"}}')
         assert body(received)["messages"][0]["images"] == ["iVBORw0KGgogbm90IHJlYWxseQ=="]
+
+
+BIG = os.urandom(300_000)
+
+
+@both
+@pytest.mark.parametrize("how", ["path", "bytes", "memoryview", "file"])
+def test_large_images_are_sent_anew_after_a_redirect_and_for_a_retry(face, how, tmp_path):
+    path = tmp_path / "picture.png"
+    path.write_bytes(BIG)
+    with open(path, "rb") as file:
+        image = {"path": path, "bytes": BIG, "memoryview": memoryview(BIG), "file": file}[how]
+        content = 'é \U0001f600 "'
+        messages = [
+            {"role": "user", "content": content, "images": [image, b"small", image]},
+            {"role": "user", "content": content, "images": [image]},
+        ]
+        answers = (
+            lambda peer, _: peer.answer(status="307 Other", headers=["Location: /other"]),
+            lambda peer, _: peer.answer(status="503 Busy"),
+            b"{}",
+        )
+        with serve(answering(*answers)) as server:
+            face.call(face.make(server.url, retries=1), "chat", "m", messages)
+            requests = server.requests
+    assert [request.target for request in requests] == ["/api/chat", "/other", "/other"]
+    big = base64.b64encode(BIG).decode()
+    for request in requests:
+        received = body(request)["messages"]
+        assert [message["images"] for message in received] == [[big, "c21hbGw=", big], [big]]
+        assert [message["content"] for message in received] == [content, content]
+
+
+@both
+def test_an_image_file_that_gets_shorter_while_it_is_sent_is_an_error(face, tmp_path):
+    path = tmp_path / "picture.png"
+    path.write_bytes(BIG)
+
+    def cut(peer, _):
+        path.write_bytes(BIG[:1000])
+        peer.answer(status="503 Busy")
+
+    with serve(answering(cut)) as server:
+        client = face.make(server.url, retries=1)
+        with pytest.raises(RequestError, match="got shorter while it was sent"):
+            face.call(client, "generate", "m", images=[path])
+
+
+def test_a_large_image_is_never_whole_in_memory(tmp_path):
+    path = tmp_path / "picture.png"
+    path.write_bytes(bytes(20_000_000))
+    buffer = bytearray(65536)
+    tracemalloc.start()
+    try:
+        written = json_body({"images": [ollamalite.Image(value=path)]})
+        size = 0
+        with written.open() as file:
+            while True:
+                count = file.readinto(buffer)
+                if not count:
+                    break
+                size += count
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert size == written.length == 26_666_668 + len('{"images":[""]}')
+    assert peak < 1_000_000
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_an_image_comes_out_of_a_named_pipe(tmp_path):
+    path = tmp_path / "pipe.png"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(PNG,))
+    writer.start()
+    assert ollamalite.Image(value=path).base64() == "iVBORw0KGgogbm90IHJlYWxseQ=="
+    writer.join()
 
 
 @both
