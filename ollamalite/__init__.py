@@ -12,11 +12,14 @@ module are those of one `Client` that they share. Nothing is loaded, read from t
 connected before it is needed.
 """
 
-from typing import TYPE_CHECKING, Any, List
-
 from ._version import __version__ as __version__
 
+# What checkers take for that of `typing`, which costs more to load than all that is here.
+TYPE_CHECKING = False
+
 if TYPE_CHECKING:
+    from typing import Any, List
+
     from ._client import AsyncClient as AsyncClient
     from ._client import Client as Client
     from ._generated.functions import *
@@ -40,19 +43,19 @@ _PLACES = {
 _MODULES = ("errors", "_generated.models")
 
 
-def _load(module: str) -> Any:
+def _load(module: str) -> "Any":
     from importlib import import_module
 
     return import_module("." + module, __name__)
 
 
-def _names() -> List[str]:
+def _names() -> "List[str]":
     functions = _load("_generated.functions").FUNCTIONS
     named = [name for module in _MODULES for name in _load(module).__all__]
     return sorted([*_PLACES, "__version__", *named, *functions])
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name == "__all__":
         return _names()
     if name.startswith("_"):
@@ -62,7 +65,7 @@ def __getattr__(name: str) -> Any:
     return value
 
 
-def _find(name: str) -> Any:
+def _find(name: str) -> "Any":
     if name in _PLACES:
         return getattr(_load(_PLACES[name]), name)
     for module in _MODULES:
@@ -77,5 +80,5 @@ def _find(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__() -> List[str]:
+def __dir__() -> "List[str]":
     return _names()
