@@ -19,6 +19,8 @@ PYTHON_TYPES = {"Image": "image", "JsonSchema": "json_schema", "ByteSize": "inte
 
 def emit(description: Description) -> str:
     lines = [
+        "from __future__ import annotations",
+        "",
         "from typing import Any, Callable, Dict",
         "",
         "from .._convert import (",

@@ -25,6 +25,8 @@ TIMEOUT_DOC = (
 
 def emit(description: Description) -> str:
     lines = [
+        "from __future__ import annotations",
+        "",
         "from typing import (",
         "    Any, Callable, Dict, Literal, Mapping, Optional, Sequence, Type, TypeVar, Union,",
         "    overload,",

@@ -4,6 +4,8 @@ What differs between the two is who waits. Everything that decides is `BaseClien
 the generated methods.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 from _thread import allocate_lock  # `threading` waits for the first request

@@ -6,6 +6,8 @@ written for the ``ollama`` package mean the same here. Answers of a server do no
 here: they are taken as they are, apart from their structure.
 """
 
+from __future__ import annotations
+
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Tuple
 
 Converter = Callable[[Any], Any]
@@ -26,7 +28,7 @@ class Mismatch(Exception):
         self.value = value
         self.path: List[str] = []
 
-    def within(self, step: str) -> "Mismatch":
+    def within(self, step: str) -> Mismatch:
         self.path.append(step)
         return self
 

@@ -1,5 +1,7 @@
 """Records to plain dictionaries and lists, as `model_dump` of pydantic does it."""
 
+from __future__ import annotations
+
 import datetime
 from typing import Any, Dict, cast
 

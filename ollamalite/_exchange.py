@@ -5,6 +5,8 @@ come back go through `read_answer` (one value) or an `AnswerStream` (one value a
 is a value, or an exception of `errors`; nothing here touches a socket, a clock or the environment.
 """
 
+from __future__ import annotations
+
 from io import RawIOBase
 from json import JSONEncoder
 from os import urandom
@@ -214,7 +216,7 @@ _OPTIONS = vars(
 )
 
 
-def read_answer(response_type: Type[T], request: Request, head: "Head", pieces: List[bytes]) -> T:
+def read_answer(response_type: Type[T], request: Request, head: Head, pieces: List[bytes]) -> T:
     """Return the value of a whole answer.
 
     Empties the list of pieces: the bytes of a large body are not kept beside what is made of them.
@@ -250,7 +252,7 @@ def read_answer(response_type: Type[T], request: Request, head: "Head", pieces: 
     raise _decode_error(reason, request, head)
 
 
-def response_error(request: Request, head: "Head", body: bytes) -> errors.ResponseError:
+def response_error(request: Request, head: Head, body: bytes) -> errors.ResponseError:
     """Return the error of an answer whose status is one; its body may be anything."""
     text = body.decode("utf-8", "replace").strip() or head.reason or f"HTTP status {head.status}"
     return _response_error(text, head.status, request, head, body)
@@ -283,7 +285,7 @@ class AnswerStream(Generic[T]):
         self,
         response_type: Type[T],
         request: Request,
-        head: "Head",
+        head: Head,
         last: Optional[Tuple[str, Any]] = None,
         max_line: int = MAX_LINE,
     ) -> None:
@@ -339,7 +341,7 @@ class AnswerStream(Generic[T]):
         return _decode_error(text, self._request, self._head)
 
 
-def _taking(decode: Callable[[Any], T], request: Request, head: "Head") -> Callable[[Any], T]:
+def _taking(decode: Callable[[Any], T], request: Request, head: Head) -> Callable[[Any], T]:
     def take(value: Any) -> T:
         if type(value) is OBJECT and value.get("error"):
             raise _response_error(value["error"], -1, request, head)
@@ -349,14 +351,14 @@ def _taking(decode: Callable[[Any], T], request: Request, head: "Head") -> Calla
 
 
 def _response_error(
-    text: Any, status: int, request: Request, head: "Head", body: bytes = b""
+    text: Any, status: int, request: Request, head: Head, body: bytes = b""
 ) -> errors.ResponseError:
     error = errors.ResponseError(text, status, headers=dict(head.headers), body=body)
     error.method, error.url = request.method, request.url
     return error
 
 
-def _decode_error(text: str, request: Request, head: "Head") -> errors.DecodeError:
+def _decode_error(text: str, request: Request, head: Head) -> errors.DecodeError:
     kind = head.headers.get("content-type") or "no content type"
     error = errors.DecodeError(
         f"{request.method} {request.url}: the answer ({kind}) does not fit: {text}"

@@ -1,5 +1,7 @@
 """Turns what goes wrong on a connection into the exceptions of `errors`. Pure."""
 
+from __future__ import annotations
+
 import errno
 import socket
 from os import strerror

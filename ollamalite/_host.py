@@ -1,5 +1,7 @@
 """Where a server is: `OLLAMA_HOST` and URLs. Pure; nothing is looked up or connected."""
 
+from __future__ import annotations
+
 import re
 from typing import Optional, Tuple
 
@@ -47,7 +49,7 @@ class Url:
         self.userinfo = userinfo
 
     @classmethod
-    def parse(cls, text: str) -> "Url":
+    def parse(cls, text: str) -> Url:
         """Take an absolute `http`, `https` or `unix` URL apart; `RequestError` if it is none."""
         check_text(text)
         scheme, mark, rest = text.partition("://")
@@ -308,5 +310,5 @@ def _quote(target: str) -> str:
     return target
 
 
-def _percent(match: "re.Match[str]") -> str:
+def _percent(match: re.Match[str]) -> str:
     return "".join(f"%{byte:02X}" for byte in match.group().encode("utf-8", "replace"))

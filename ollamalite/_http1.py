@@ -8,6 +8,8 @@ However the same input is cut, the same bytes and the same outcome come out: a f
 good bytes is raised by the call after the one that gave them. No byte is skipped unchecked.
 """
 
+from __future__ import annotations
+
 import re
 from functools import lru_cache
 from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple

@@ -5,6 +5,8 @@ are refused with a text that says what to do. `Face` has the attributes of that 
 frameworks and instrumentation read. Both know httpx by its shapes only and never import it.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, MutableMapping, Tuple
 
 from ._host import Url, parse_host
@@ -148,7 +150,7 @@ class Face:
 
     __slots__ = ("_owner",)
 
-    def __init__(self, owner: "BaseClient") -> None:
+    def __init__(self, owner: BaseClient) -> None:
         self._owner = owner
 
     @property

@@ -1,5 +1,7 @@
 """Images of any local form, as the base64 text that the API takes."""
 
+from __future__ import annotations
+
 import os
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
@@ -117,7 +119,7 @@ class Image:
         return self.model_copy(**options)
 
     @classmethod
-    def model_validate(cls, obj: Any) -> "Image":
+    def model_validate(cls, obj: Any) -> Image:
         """Return an image of anything that is one. Raises RequestError, a ValueError, otherwise."""
         try:
             made: Image = image(obj)

@@ -1,5 +1,7 @@
 """One DEBUG line for each request, under the name `ollamalite`: no header, no body, no query."""
 
+from __future__ import annotations
+
 import sys
 from time import monotonic
 from typing import Any

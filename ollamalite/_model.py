@@ -8,6 +8,8 @@ the declared fields as Python values: under Python names, absent ones as their d
 introspection asks for (``__dataclass_fields__``, ``__signature__``) is built when it is asked for.
 """
 
+from __future__ import annotations
+
 from operator import methodcaller
 from types import MappingProxyType
 from typing import (
@@ -66,8 +68,8 @@ _new = OBJECT.__new__
 _update = OBJECT.update
 _get = OBJECT.get
 _put = OBJECT.__setitem__
-_keys: Callable[["Record"], KeysView[str]] = OBJECT.keys
-_items: Callable[["Record"], ItemsView[str, Any]] = OBJECT.items
+_keys: Callable[[Record], KeysView[str]] = OBJECT.keys
+_items: Callable[[Record], ItemsView[str, Any]] = OBJECT.items
 
 
 class Field:
@@ -109,7 +111,7 @@ class Field:
     def is_required(self) -> bool:
         return self.required
 
-    def of(self, record: "Record") -> Any:
+    def of(self, record: Record) -> Any:
         """Return the value that the field has in ``record``, as Python shows it."""
         value = _get(record, self.alias, self.default)
         return value if self.read is None else self.read(value)
@@ -128,7 +130,7 @@ def _property(field: Field) -> property:
         return property(get_member, doc=str(field.annotation))
     alias, default = field.alias, field.default
 
-    def get(self: "Record") -> Any:
+    def get(self: Record) -> Any:
         return read(_get(self, alias, default))
 
     return property(get, doc=str(field.annotation))
@@ -178,7 +180,7 @@ class _NoItems(_Callable):
         return type(None), ()
 
 
-def _read_items(record: "Record") -> Any:
+def _read_items(record: Record) -> Any:
     value = _get(record, "items")
     if type(value) is OBJECT or type(value) is ARRAY:
         # Kept, so that what is changed in the value is changed in the record.
@@ -195,7 +197,7 @@ def _read_items(record: "Record") -> Any:
 class _OnDemand:
     """A class attribute that is built when it is first read on a class."""
 
-    def __init__(self, build: Callable[[Type["Record"]], Any]) -> None:
+    def __init__(self, build: Callable[[Type[Record]], Any]) -> None:
         self.build = build
         self.built: Dict[Type[Record], Any] = {}
         self.name = ""
@@ -203,7 +205,7 @@ class _OnDemand:
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, instance: Any, owner: Type["Record"]) -> Any:
+    def __get__(self, instance: Any, owner: Type[Record]) -> Any:
         if owner is Record:
             raise AttributeError(self.name)
         # Not kept on the class, where its subclasses would find it.
@@ -216,11 +218,11 @@ class _OnDemand:
 class _ModelFields:
     """``model_fields``: the declared fields by name, on the class and on its instances."""
 
-    def __get__(self, instance: Any, owner: Type["Record"]) -> Dict[str, Field]:
+    def __get__(self, instance: Any, owner: Type[Record]) -> Dict[str, Field]:
         return owner._fields
 
 
-def _dataclass_fields(cls: Type["Record"]) -> Any:
+def _dataclass_fields(cls: Type[Record]) -> Any:
     import dataclasses
 
     fields: List[Any] = []
@@ -241,7 +243,7 @@ class _DataclassParams:
     repr = order = unsafe_hash = frozen = False
 
 
-def _signature(cls: Type["Record"]) -> Any:
+def _signature(cls: Type[Record]) -> Any:
     import inspect
 
     kind = inspect.Parameter.KEYWORD_ONLY

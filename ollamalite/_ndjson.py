@@ -6,6 +6,8 @@ text. A bad line is an error only after the values before it were given. White s
 and lines of nothing else, are passed over; nothing else is.
 """
 
+from __future__ import annotations
+
 import json
 from typing import Any, Callable, List
 

@@ -5,6 +5,8 @@ not among ours: `http.client` takes a body that was cut short for a whole one, a
 times the rest of a request. The first request imports this module, since urllib takes its time.
 """
 
+from __future__ import annotations
+
 from typing import Any, Callable
 from urllib.request import BaseHandler, OpenerDirector, Request
 

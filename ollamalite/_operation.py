@@ -1,5 +1,7 @@
 """What the clients know of one operation of the API, and the types its arguments share."""
 
+from __future__ import annotations
+
 import os
 from typing import (
     IO,

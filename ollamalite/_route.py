@@ -1,5 +1,7 @@
 """Which way a request goes: straight to its host, or through a proxy."""
 
+from __future__ import annotations
+
 import socket
 import sys
 from typing import Any, Dict, List, Mapping, Optional, Tuple

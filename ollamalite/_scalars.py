@@ -4,6 +4,8 @@ The wire's own text or number is what a record keeps; these functions make the P
 when it is read, so that nothing (such as the nanoseconds of a time) is lost.
 """
 
+from __future__ import annotations
+
 import datetime
 import re
 from typing import Any, Dict

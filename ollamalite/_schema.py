@@ -10,6 +10,8 @@ and `dataclasses` are imported only where something needs them, since importing 
 than all that is done here.
 """
 
+from __future__ import annotations
+
 import collections.abc
 import enum
 import functools
@@ -204,7 +206,7 @@ def function_schema(func: Any) -> Schema:
     )
 
 
-def _callee_schema(callee: "_Callee", builder: "_Builder") -> Schema:
+def _callee_schema(callee: _Callee, builder: _Builder) -> Schema:
     inliner = _Inliner(builder.defs)
     properties = {
         name: inliner.inline(builder.member(name, hint, callee.scope))
@@ -220,7 +222,7 @@ def _tool_schema(
     texts: Tuple[str, Mapping[str, str]],
     properties: Dict[str, Schema],
     required: List[str],
-    inliner: "_Inliner",
+    inliner: _Inliner,
 ) -> Schema:
     description, of_parameters = texts
     for each, schema in properties.items():

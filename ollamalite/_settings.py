@@ -1,5 +1,7 @@
 """What a client was told about connections: checked once, here, and read by both transports."""
 
+from __future__ import annotations
+
 from math import isnan
 from typing import Any, Callable, List, Optional, Sequence, Tuple, cast
 
@@ -50,7 +52,7 @@ class Timeout:
         self.total = _seconds("total", total)
 
     @classmethod
-    def of(cls, value: Any) -> "Timeout":
+    def of(cls, value: Any) -> Timeout:
         """Read any form of `timeout=`.
 
         Seconds, None, `(connect, read)`, `(connect, read, write, pool)`, or an object with some of

@@ -1,5 +1,7 @@
 """An answer in many pieces, as an iterator that can be hung up on."""
 
+from __future__ import annotations
+
 from types import TracebackType
 from typing import (
     Any,
@@ -60,7 +62,7 @@ class Stream(Generator[T, None, None], Generic[T]):
             # It runs in another thread, where the end of the connection ends it.
             return
 
-    def __enter__(self) -> "Stream[T]":
+    def __enter__(self) -> Stream[T]:
         return self
 
     def __exit__(
@@ -107,7 +109,7 @@ class AsyncStream(AsyncGenerator[T, None], Generic[T]):
             # It runs in another task, where the end of the connection ends it.
             return
 
-    async def __aenter__(self) -> "AsyncStream[T]":
+    async def __aenter__(self) -> AsyncStream[T]:
         return self
 
     async def __aexit__(

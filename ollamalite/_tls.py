@@ -1,5 +1,7 @@
 """The TLS context that a client's settings ask for."""
 
+from __future__ import annotations
+
 import ssl
 
 from . import errors

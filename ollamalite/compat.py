@@ -11,6 +11,8 @@
 Nothing here runs, and nothing changes, before `install_as_ollama` is called.
 """
 
+from __future__ import annotations
+
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType

@@ -25,6 +25,8 @@ written for the ``ollama`` package go on working. In a program that has loaded h
 exception of httpx with the same meaning does so, too.
 """
 
+from __future__ import annotations
+
 import builtins
 import sys
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Type, cast

@@ -1,5 +1,7 @@
 """Functions as tools for a model."""
 
+from __future__ import annotations
+
 from typing import Any, Callable
 
 from ._convert import Mismatch

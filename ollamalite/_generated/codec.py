@@ -2,6 +2,8 @@
 # with datamodel-code-generator 0.89.0 and ruff 0.17.5. Not to be edited: edit the description.
 """Checks for what callers give, and decoders for what servers send."""
 
+from __future__ import annotations
+
 from typing import Any, Callable, Dict
 
 from .._convert import (
