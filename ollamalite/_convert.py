@@ -221,3 +221,31 @@ def nonempty(value: Any) -> Any:
     if isinstance(value, (str, *_BYTES)) and value:
         return string(value)
     raise Mismatch("a string that is not empty", value)
+
+
+# What describes types and functions takes as long to load as a request, and few calls need it.
+
+
+def json_schema(value: Any) -> Any:
+    """A converter to JSON Schemas, from mappings, classes and constructs of ``typing``."""
+    if type(value) is OBJECT:
+        return value
+    from . import _schema
+
+    return _schema.json_schema(value)
+
+
+def tool(inner: Converter) -> Converter:
+    """A converter of functions, to what ``inner`` makes of their descriptions as tools."""
+    made: List[Converter] = []
+
+    def convert(value: Any) -> Any:
+        if not callable(value):
+            return inner(value)
+        if not made:
+            from . import _schema
+
+            made.append(_schema.tool(inner))
+        return made[0](value)
+
+    return convert

@@ -13,6 +13,7 @@ from .._convert import (
     boolean,
     integer,
     json_object,
+    json_schema,
     list_of,
     literal,
     map_of,
@@ -22,6 +23,7 @@ from .._convert import (
     optional_string,
     string,
     timestamp,
+    tool,
     union,
 )
 from .._images import image
@@ -35,7 +37,6 @@ from .._model import (
     sends,
     sends_record,
 )
-from .._schema import json_schema, tool
 from . import models
 
 declare(
