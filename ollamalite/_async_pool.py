@@ -95,6 +95,8 @@ class Connection:
         "_alarm",
         "_kind",
         "_poll",
+        "_sending",
+        "_unsent",
         "_until",
         "expired",
         "idle_since",
@@ -129,6 +131,8 @@ class Connection:
         self.idle_since = 0.0
         self._poll: Any = None
         self._until: Optional[float] = None
+        self._sending: Optional[Patience] = None
+        self._unsent = 0
         self._kind = "total"
         self._alarm: Optional[asyncio.TimerHandle] = None
 
@@ -137,8 +141,8 @@ class Connection:
         stream = self.stream
         if stream.unread or stream.at_eof() or self.transport.is_closing():
             return True
-        # The loop may not have looked yet. Under TLS there may be bytes that are none of ours.
-        if self.tls or not hasattr(select, "poll"):
+        # The loop may not have looked yet.
+        if not hasattr(select, "poll"):
             return False
         if self._poll is None:
             self._poll = select.poll()
@@ -157,10 +161,18 @@ class Connection:
 
             return not isinstance(error, ssl.SSLZeroReturnError)
 
-    def watch(self, until: Optional[float], kind: str = "total") -> None:
-        """Abort the connection then, unless the next call says otherwise; None calls it off."""
+    def watch(
+        self, until: Optional[float], kind: str = "total", sending: Optional[Patience] = None
+    ) -> None:
+        """Abort the connection then, unless the next call says otherwise; None calls it off.
+
+        With the patience of one who is sending, the time starts anew whenever bytes were taken.
+        """
         self._until = until
         self._kind = kind
+        self._sending = sending
+        if sending is not None:
+            self._unsent = self.transport.get_write_buffer_size()
         # One alarm serves all waits of a connection: most of them are over long before it rings.
         if until is not None and self._alarm is None:
             self._ring_at(until)
@@ -173,6 +185,11 @@ class Connection:
         until = self._until
         if until is None:
             return
+        if self._sending is not None:
+            unsent = self.transport.get_write_buffer_size()
+            if unsent < self._unsent:
+                self._unsent = unsent
+                self._until = until = self._sending.until(self._kind) or until
         if monotonic() < until - 0.001:
             self._ring_at(until)
         else:

@@ -12,9 +12,17 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Union
 
 from . import errors
-from ._async_dial import dial
+from ._async_dial import EarlyBytes, abort_tls, dial, make_transport
 from ._async_pool import Connection, Pool, Receiver, ReceiverProtocol
-from ._failures import broken, client_closed, closed, connect_failed, cut, too_large
+from ._failures import (
+    broken,
+    client_closed,
+    closed,
+    connect_failed,
+    cut,
+    handshake_failed,
+    too_large,
+)
 from ._http1 import AnswerReader, CutShort, Malformed
 from ._log import log_answer, log_failure
 from ._patience import Patience
@@ -102,9 +110,13 @@ class AsyncTransport:
         until = monotonic() + seconds
         pool = self.pool()
         if patience.deadline is None or until <= patience.deadline:
-            await pool.rest(seconds)
-        elif not await pool.rest(patience.left(plan, "total", patience.deadline) or 0):
-            raise patience.over(plan, "total")
+            closed = await pool.rest(seconds)
+        else:
+            closed = await pool.rest(patience.left(plan, "total", patience.deadline) or 0)
+            if not closed:
+                raise patience.over(plan, "total")
+        if closed:
+            raise client_closed(plan)
 
     def pool(self) -> Pool:
         """The connections in the running loop."""
@@ -141,8 +153,8 @@ class AsyncTransport:
             connection = await self._connect_within(pool, plan, patience)
         except BaseException as error:
             pool.give_up()
-            # UnicodeError is what a name that is too long for DNS ends in.
-            if isinstance(error, (OSError, UnicodeError)) and not isinstance(
+            # ValueError is what a name ends in that is none for DNS or for TLS.
+            if isinstance(error, (OSError, ValueError)) and not isinstance(
                 error, errors.OllamaError
             ):
                 raise connect_failed(plan, error) from error
@@ -176,23 +188,35 @@ class AsyncTransport:
 
     async def _connect(self, loop: asyncio.AbstractEventLoop, plan: Plan) -> Connection:
         route = plan.route
+        name = route.proxy_tls if route.tls is None else route.tls
+        context: Any = None if name is None else self._context()
         sock = await dial(loop, plan)
-        try:
-            name = route.tls or route.proxy_tls
-            stream = Receiver(limit=BUFFER_LIMIT, loop=loop)
-            protocol = ReceiverProtocol(stream, loop, sock if name is None else None)
-            secure: Dict[str, Any] = {}
-            if name is not None:
-                secure = {
-                    "ssl": self._context(),
-                    "server_hostname": name,
-                    "ssl_handshake_timeout": FOR_EVER,
-                }
-            transport: Any
-            transport, _ = await loop.create_connection(lambda: protocol, sock=sock, **secure)
-        except BaseException:
-            sock.close()
-            raise
+        stream = Receiver(limit=BUFFER_LIMIT, loop=loop)
+        protocol = ReceiverProtocol(stream, loop, sock if name is None else None)
+        transport: Any
+        if name is None:
+            transport = await make_transport(loop, sock, lambda: protocol)
+        else:
+            # In two steps, as only who holds the transport beneath can end a handshake at once.
+            early = EarlyBytes()
+            beneath = await make_transport(loop, sock, lambda: early)
+            inside = route.tunnel is not None
+            try:
+                early.check(beneath)
+                transport = await loop.start_tls(
+                    beneath,
+                    protocol,
+                    context,
+                    server_hostname=name,
+                    ssl_handshake_timeout=FOR_EVER,
+                )
+            except (OSError, ValueError) as error:
+                abort_tls(beneath)
+                raise connect_failed(plan, handshake_failed(error), inside) from error
+            except BaseException:
+                abort_tls(beneath)
+                raise
+            protocol.connection_made(transport)
         # Then "full" means that anything is unsent, and what was sent may be overwritten. Under TLS
         # the limit counts as reached when the buffer has as much as that.
         transport.set_write_buffer_limits(high=0 if name is None else 1, low=0)
@@ -330,7 +354,7 @@ class _Exchange:
                     reader.keep_alive = False
                     return first
             else:
-                connection.watch(patience.until("write"), "write")
+                connection.watch(patience.until("write"), "write", patience)
                 await connection.changed()
         if transport.is_closing():
             return b""
@@ -486,13 +510,18 @@ class AsyncResponse:
                 raise reader.fault
             while not body and not reader.done:
                 if self._timed:
-                    connection.watch(patience.until("read"), "read")
+                    until = patience.until("read")
+                    # What has come already is read without a wait, so that no alarm would ring.
+                    patience.left(plan, "read", until)
+                    connection.watch(until, "read")
                 data = await stream.read(RECEIVE_SIZE)
                 if data:
                     stream.unread -= len(data)
                     body = reader.feed(data)
                 elif self.closed:
                     raise closed(plan)
+                elif self._pool.closed:
+                    raise client_closed(plan)
                 elif stream.failure is not None and connection.expired is None:
                     raise stream.failure
                 elif connection.expired is not None:

@@ -68,8 +68,9 @@ class BaseClient:
         proxy: URL of a proxy for every host. None takes what the environment says, which is never
             a proxy for this machine itself.
         trust_env: Whether to look for proxies in the environment.
-        retries: How often a request that could not connect, or got status 429, 502, 503 or 504, is
-            sent again.
+        retries: How often a request is sent again that could not connect, whose connection ended
+            before the first byte of an answer, or that got status 429, 502, 503 or 504. The server
+            may have done what the lost one asked for.
         limits: An object such as ``httpx.Limits``, or None.
         max_redirects: How often in a row a request may be sent on.
         max_connections: How many connections may be open at once; a request beyond them waits.
@@ -201,11 +202,13 @@ class Client(BaseClient, SyncMethods):
     """
 
     def _send(self, request: Request) -> Any:
-        if self._transport is None:
+        # Read once, as another thread may close the client meanwhile.
+        transport = self._transport
+        if transport is None:
             from ._sync_transport import Transport
 
-            self._transport = Transport(self._settings)
-        return self._transport.send(request)
+            transport = self._transport = Transport(self._settings)
+        return transport.send(request)
 
     def close(self) -> None:
         """Close the connections. Closing twice does nothing; a later call connects anew."""
@@ -301,11 +304,12 @@ class AsyncClient(BaseClient, AsyncMethods):
     """
 
     async def _send(self, request: Request) -> Any:
-        if self._transport is None:
+        transport = self._transport
+        if transport is None:
             from ._async_transport import AsyncTransport
 
-            self._transport = AsyncTransport(self._settings)
-        return await self._transport.send(request)
+            transport = self._transport = AsyncTransport(self._settings)
+        return await transport.send(request)
 
     async def aclose(self) -> None:
         """Close the connections. Closing twice does nothing; a later call connects anew."""

@@ -254,6 +254,8 @@ def read_answer(response_type: Type[T], request: Request, head: Head, pieces: Li
 
 def response_error(request: Request, head: Head, body: bytes) -> errors.ResponseError:
     """Return the error of an answer whose status is one; its body may be anything."""
+    if head.headers.get("content-encoding", "identity") not in ("", "identity"):
+        body = b""  # compressed, although only plain was asked for
     text = body.decode("utf-8", "replace").strip() or head.reason or f"HTTP status {head.status}"
     return _response_error(text, head.status, request, head, body)
 

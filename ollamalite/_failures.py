@@ -12,16 +12,22 @@ from ._http1 import CutShort, Malformed
 from ._plan import Plan
 
 __all__ = [
+    "NOT_TLS",
     "broken",
     "client_closed",
     "closed",
     "connect_failed",
     "cut",
+    "handshake_failed",
     "proxy_failed",
     "proxy_refused",
     "timed_out",
     "too_large",
 ]
+
+NOT_TLS = "the server does not speak TLS on this port; the URL may have to start with http://"
+
+_ENDS = ("SSLEOFError", "SSLZeroReturnError")
 
 _TIMEOUTS = {
     "connect": (errors.ConnectTimeout, "no connection within"),
@@ -40,11 +46,12 @@ def timed_out(plan: Plan, kind: str, seconds: Optional[float]) -> errors.Timeout
     return error
 
 
-def connect_failed(plan: Plan, error: Exception) -> errors.TransportError:
-    """The exception for a connection that could not be made."""
+def connect_failed(plan: Plan, error: Exception, inside: bool = False) -> errors.TransportError:
+    """The exception for a connection that could not be made.
+
+    `inside`: whether a proxy had opened the way, so that it is not the one to blame.
+    """
     reason = _reason(error)
-    # What fails inside a tunnel is not the proxy's fault.
-    inside = plan.route.tls is not None and type(error).__module__ == "ssl"
     if plan.route.proxy is not None and not inside:
         return _make(
             errors.ProxyError, plan, f"no connection to the proxy {_proxy(plan)}: {reason}"
@@ -53,6 +60,14 @@ def connect_failed(plan: Plan, error: Exception) -> errors.TransportError:
         return _make(errors.ConnectTimeout, plan, reason)
     text = f"{errors.CONNECTION_ERROR_MESSAGE} ({plan.method} {plan.text}: {reason})"
     return errors.ConnectError(text, method=plan.method, url=plan.text)
+
+
+def handshake_failed(error: Exception) -> Exception:
+    """What to say of a failed TLS handshake; Python and OpenSSL have many words for its end."""
+    ended = isinstance(error, ConnectionError) or type(error).__name__ in _ENDS
+    if ended or getattr(error, "reason", None) == "UNEXPECTED_EOF_WHILE_READING":
+        return OSError("the connection ended during the TLS handshake")
+    return error
 
 
 def proxy_refused(plan: Plan, status: int, reason: str) -> errors.ProxyError:
@@ -92,7 +107,9 @@ def closed(plan: Plan) -> errors.TransportError:
 
 def client_closed(plan: Plan) -> errors.TransportError:
     """The exception for a request whose client is closed before its answer comes."""
-    return _make(errors.ConnectionLostError, plan, "the client was closed before the answer came")
+    return _make(
+        errors.ConnectionLostError, plan, "the client was closed before the whole answer came"
+    )
 
 
 def cut(plan: Plan) -> errors.TransportError:
@@ -113,15 +130,16 @@ def _make(cls: Type[errors.TransportError], plan: Plan, what: str) -> errors.Tra
 def _proxy(plan: Plan) -> str:
     proxy = plan.route.proxy
     assert proxy is not None
-    return str(proxy).rstrip("/")
+    # Without its path, in which a misspelt URL has its password.
+    return f"{proxy.scheme}://{proxy.authority}"
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, socket.gaierror):
         return f"unknown host: {error.strerror or error}"
     reason = getattr(error, "reason", None)
-    if reason == "WRONG_VERSION_NUMBER" or reason == "HTTP_REQUEST":
-        return "the server does not speak TLS on this port; the URL may have to start with http://"
+    if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
+        return NOT_TLS
     verify = getattr(error, "verify_message", None)
     if verify:
         return f"the server's certificate is not trusted: {verify}"

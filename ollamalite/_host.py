@@ -25,6 +25,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 # Nobody means these in a URL; inside a request they would end a line.
 _CONTROL = re.compile("[\x00-\x20\x7f]")
 _CONTROL_IN_URL = re.compile("[\x00-\x1f\x7f]")
+_SCHEME = re.compile("(?:https?|unix):/", re.IGNORECASE)
 _NOT_IN_NAME = re.compile(r"""[\x00-\x20\x7f"<>\\^`{|}/?#@\[\]:]""")
 _QUOTED = re.compile("[^!#$%&'()*+,/0-9:;=?@A-Z_a-z~.\\[\\]-]")
 
@@ -168,7 +169,13 @@ def redact(text: str) -> str:
     if not mark:
         scheme, rest = "", text
     authority, target = _split_authority(rest)
-    return f"{scheme}{mark}{authority.rpartition('@')[2]}{target}"
+    place = authority.rpartition("@")[2]
+    before, at, after = target.rpartition("@")
+    port = place.rpartition(":")[2] if ":" in place else "0"
+    if at and (":" in before or not port.isdigit()):
+        # A password with a slash in it, where a percent sign and two digits should be.
+        return f"{scheme}{mark}{after}"
+    return f"{scheme}{mark}{place}{target}"
 
 
 def _parse_host(text: Optional[str]) -> Tuple[str, Optional[str]]:
@@ -183,6 +190,8 @@ def _parse_host(text: Optional[str]) -> Tuple[str, Optional[str]]:
             f"the host must not contain spaces or line ends: {redact(given)!r}"
         )
     if not mark:
+        if _SCHEME.match(given):
+            raise errors.RequestError(f"two slashes must follow the scheme: {redact(given)!r}")
         scheme, rest = "http", given
     port = DEFAULT_PORTS.get(scheme, 11434) if mark else 11434
     scheme = scheme.lower()
@@ -204,6 +213,8 @@ def _parse_host(text: Optional[str]) -> Tuple[str, Optional[str]]:
     elif not host.startswith("["):
         _ascii_name(host, given)
     path = target.partition("?")[0].partition("#")[0].strip("/")
+    if ":" in path.partition("@")[0] and "@" in path:
+        raise errors.RequestError(f"credentials stand before the host: {redact(given)!r}")
     base = f"{scheme}://{host}:{given_port or port}"
     return (f"{base}/{path}" if path else base), userinfo
 
@@ -223,7 +234,7 @@ def _socket_path(place: str, given: str) -> str:
     path = unquote(place)
     if not path.startswith("/") or "\x00" in path:
         raise errors.RequestError(
-            f"a unix socket is named as unix:///path/to/socket, not {given!r}"
+            f"a unix socket is named as unix:///path/to/socket, not {redact(given)!r}"
         )
     return path
 
@@ -267,7 +278,7 @@ def _split_port(place: str, given: str) -> Tuple[str, Optional[int]]:
     if not port:
         return host, None
     if not (port.isascii() and port.isdigit() and len(port) < 10 and int(port) < 65536):
-        raise errors.RequestError(f"not a port between 0 and 65535: {port!r} in {redact(given)!r}")
+        raise errors.RequestError(f"not a port between 0 and 65535: {redact(given)!r}")
     return host, int(port)
 
 
@@ -283,7 +294,7 @@ def _is_ipv6(text: str) -> bool:
 
 
 def _ascii_name(host: str, given: str) -> str:
-    if _NOT_IN_NAME.search(host) or len(host) > 255:
+    if _NOT_IN_NAME.search(host) or "%" in host or len(host) > 255:
         raise errors.RequestError(f"not a host name: {host!r} in {redact(given)!r}")
     if host.isascii():
         return host.lower()

@@ -26,8 +26,9 @@ _BAD_IN_VALUE = re.compile("[\x00\r\n]")
 
 # Lines without their LF. One CR before it belongs to it; in other places it hides something.
 _STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([^\x00\r]*))?\r?")
-_FIELD_LINE = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00\r]*)\r?")
-_FOLDED_LINE = re.compile(r"[ \t]+([^\x00\r]*)\r?")
+# Blanks are left to strip(): a pattern that two parts of match them takes quadratic time to fail.
+_FIELD_LINE = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([^\x00\r]*)\r?")
+_FOLDED_LINE = re.compile(r"[ \t]([^\x00\r]*)\r?")
 _HEAD_END = re.compile(b"\n\r?\n")
 _SIZE_LINE = re.compile(rb"[0-9A-Fa-f]{1,16}[ \t]*(?:;[^\x00\r\n]*)?")
 _SIZE_LINE_START = re.compile(rb"(?:[0-9A-Fa-f]{1,16}(?:[ \t]*|[ \t]*;[^\x00\r\n]*))?\r?")
@@ -130,7 +131,7 @@ def request_head(method: str, target: str, authority: str, headers: Mapping[str,
 @lru_cache(maxsize=64)
 def _field(line: str) -> Optional[Tuple[str, str]]:
     found = _FIELD_LINE.fullmatch(line)
-    return None if found is None else (found.group(1), found.group(2).rstrip(" \t"))
+    return None if found is None else (found.group(1), found.group(2).strip(" \t"))
 
 
 class AnswerReader:
@@ -284,7 +285,8 @@ class AnswerReader:
                 raise Malformed("the answer's head contains a line that is not a header")
             # Obsolete, but a client must read it as a space.
             name, value = pairs[-1]
-            pairs[-1] = (name, f"{value} {folded.group(1)}".strip(" \t"))
+            more = folded.group(1).strip(" \t")
+            pairs[-1] = (name, f"{value} {more}".strip(" \t"))
         self.status = int(status)
         self.reason = reason or ""
         self.headers = Headers(pairs)
@@ -309,6 +311,9 @@ class AnswerReader:
             or self.status in (204, 304)
             or (self._method == "CONNECT" and self.status < 300)
         ):
+            if self.status == 204 and (self.length or coding is not None):
+                # It may send the body that it announces, in spite of the status.
+                self.keep_alive = False
             self.length = None
             self._finish()
             return
@@ -330,7 +335,12 @@ class AnswerReader:
             self.keep_alive = False
             self._state = _CLOSE
         encoding = headers.get("content-encoding")
-        if encoding is not None and encoding.strip(" \t").lower() not in ("", "identity"):
+        # Nobody reads what goes with a redirect, and an error tells most by its status.
+        if (
+            encoding is not None
+            and self.status < 300
+            and encoding.strip(" \t").lower() not in ("", "identity")
+        ):
             raise Malformed(
                 f"the answer is compressed ({encoding[:80]!r}), although only plain was asked for"
             )

@@ -10,11 +10,13 @@ from . import errors
 from ._host import Url, is_loopback, redact
 from ._settings import Settings
 
-__all__ = ["NEXT_ADDRESS", "Route", "Router"]
+__all__ = ["FULL_BACKLOG", "NEXT_ADDRESS", "Route", "Router"]
 
 # Seconds that one address of a host has to answer before the next is tried beside it: what RFC 8305
 # recommends.
 NEXT_ADDRESS = 0.25
+# Seconds until a unix socket whose backlog is full is asked again.
+FULL_BACKLOG = 0.02
 
 
 class Route:
@@ -67,10 +69,7 @@ class Route:
                 self.key = ("proxy", *proxy.origin)
 
     def addresses(self) -> Optional[List[Tuple[Any, Any]]]:
-        """Families and addresses to connect to; None if a name server has to be asked.
-
-        Asking, `host` must be given as bytes: for text the first question loads the tables of IDNA.
-        """
+        """Families and addresses to connect to; None if a name server has to be asked."""
         if self.unix:
             family = getattr(socket, "AF_UNIX", None)
             if family is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import isnan
 from typing import Any, Callable, List, Optional, Sequence, Tuple, cast
 
 from . import errors
@@ -115,8 +114,8 @@ class Settings:
     unused connection is kept). `max_head_size` is a security limit: the most bytes that the status
     line and headers of one answer may take.
 
-    `retries` is how often a request is sent again after a failure to connect or an answer of
-    429, 502, 503 or 504.
+    `retries` is how often a request is sent again after a failure to connect, after an end of the
+    connection before the first byte of an answer, or after an answer of 429, 502, 503 or 504.
 
     `RequestError` or `TypeError` for what makes no sense.
     """
@@ -219,10 +218,11 @@ def authorization(auth: Any) -> Optional[str]:
 def _seconds(name: str, value: Any) -> Optional[float]:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or isnan(value) or value <= 0:
+    # Only what is no number at all is not equal to itself.
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
         raise errors.RequestError(f"{name} must be a positive number of seconds, not {value!r}")
-    # Years are for ever; larger values overflow in the system's calls.
-    return float(value) if value < 1e8 else None
+    # Weeks are for ever: poll() takes no more milliseconds than an int of C holds.
+    return float(value) if value < 2e6 else None
 
 
 def _count(name: str, value: Any, least: int = 0) -> int:

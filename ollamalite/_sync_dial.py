@@ -8,14 +8,16 @@ import socket
 import threading
 from collections import deque
 from os import strerror
+from time import sleep
 from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, List, Optional, Tuple
 
 from . import errors
-from ._failures import client_closed, connect_failed, proxy_failed, proxy_refused
+from ._failures import client_closed, connect_failed, handshake_failed, proxy_failed, proxy_refused
 from ._http1 import AnswerReader, CutShort, Malformed
 from ._patience import Patience
 from ._plan import Plan, connect_head
-from ._route import NEXT_ADDRESS
+from ._resolve import Found, resolve
+from ._route import FULL_BACKLOG, NEXT_ADDRESS
 from ._settings import Settings
 
 if TYPE_CHECKING:
@@ -68,11 +70,10 @@ def hang_up(sock: socket.socket) -> None:
 class Dialer:
     """Makes connections for the plans of one client."""
 
-    __slots__ = ("_lock", "_settings", "_tls")
+    __slots__ = ("_settings", "_tls")
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._lock = threading.Lock()
         self._tls: Optional[ssl.SSLContext] = None
 
     def connect(self, plan: Plan, patience: Patience, waits: Waits) -> socket.socket:
@@ -96,30 +97,32 @@ class Dialer:
                 raise
             if isinstance(error, socket.timeout) and error.errno is None:
                 raise patience.over(plan, "connect") from error
-            # UnicodeError is what a name that is too long for DNS ends in.
-            if isinstance(error, (OSError, UnicodeError)):
-                raise connect_failed(plan, error) from error
+            # ValueError is what a name ends in that is none for DNS or for TLS.
+            if isinstance(error, (OSError, ValueError)):
+                raise connect_failed(plan, error, attempt.inside) from error
             raise
 
     def _context(self) -> "ssl.SSLContext":
-        with self._lock:
-            if self._tls is None:
-                from ._tls import make_context
+        # Without a lock, which a fork could inherit while it is held: two do no harm.
+        if self._tls is None:
+            from ._tls import make_context
 
-                self._tls = make_context(self._settings)
-            return self._tls
+            self._tls = make_context(self._settings)
+        return self._tls
 
 
 class _Attempt:
     """One connection in the making."""
 
-    __slots__ = ("_patience", "_plan", "_sockets", "_until", "_waits")
+    __slots__ = ("_patience", "_plan", "_sockets", "_until", "_waits", "inside")
 
     def __init__(self, plan: Plan, patience: Patience, waits: Waits) -> None:
         self._plan = plan
         self._patience = patience
         self._waits = waits
         self._until = patience.until("connect")
+        # Whether what fails is no fault of the proxy.
+        self.inside = False
         # One, but for the time in which several addresses are tried.
         self._sockets: List[socket.socket] = []
 
@@ -152,35 +155,40 @@ class _Attempt:
         route = self._plan.route
         addresses = route.addresses()
         if addresses is None:
-            addresses = self._look_up(route.host.encode("ascii"), route.port)
+            addresses = self._look_up(route.host, route.port)
         if len(addresses) > 1:
             self._race(deque(addresses))
         else:
             for family, address in addresses:
                 sock = self._hold(socket.socket(family, socket.SOCK_STREAM))
-                sock.settimeout(self._left())
-                sock.connect(address)
+                self._connect(sock, address)
         if not self._sockets:
             raise OSError("the host has no address")
         if not route.unix:
             self._sockets[0].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def _look_up(self, name: bytes, port: int) -> List[Tuple[Any, Any]]:
-        """Ask for the host's addresses in a thread, as nothing else can end such a question."""
-        found: List[Any] = []
+    def _connect(self, sock: socket.socket, address: Any) -> None:
+        unix = self._plan.route.unix
+        while True:
+            left = self._left()
+            sock.settimeout(0 if unix else left)
+            try:
+                return sock.connect(address)
+            except BlockingIOError:
+                # The backlog of a unix socket is full, and nothing tells when there is room.
+                if self._waits.closed:
+                    raise
+                sleep(FULL_BACKLOG)
+
+    def _look_up(self, host: str, port: int) -> List[Tuple[Any, Any]]:
+        answers: List[Found] = []
         asked = threading.Event()
 
-        def ask() -> None:
-            try:
-                found.append(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
-            except BaseException as error:
-                found.append(error)
+        def answer(found: Found) -> None:
+            answers.append(found)
             asked.set()
 
-        try:
-            threading.Thread(target=ask, daemon=True).start()
-        except RuntimeError:
-            ask()  # an interpreter that ends starts no threads
+        resolve(host, port, answer)
         if self._waits.add(asked, asked.set):
             try:
                 asked.wait(self._left())
@@ -188,11 +196,12 @@ class _Attempt:
                 self._waits.remove(asked)
         if self._waits.closed:
             raise client_closed(self._plan)
-        if not found:
+        if not answers:
             raise self._patience.over(self._plan, "connect")
-        if isinstance(found[0], BaseException):
-            raise found[0]
-        return [(entry[0], entry[4]) for entry in found[0]]
+        found = answers[0]
+        if isinstance(found, BaseException):
+            raise found
+        return found
 
     def _race(self, addresses: Deque[Tuple[Any, Any]]) -> None:
         """Connect to the address that answers first; a dead one holds up the next only shortly."""
@@ -258,6 +267,7 @@ class _Attempt:
                 raise proxy_refused(plan, reader.status, reader.reason)
             if reader.surplus:
                 raise Malformed("it sent bytes of its own after it opened the way")
+            self.inside = True
         except (CutShort, Malformed) as error:
             raise proxy_failed(plan, error) from error
 
@@ -265,7 +275,15 @@ class _Attempt:
         """Speak TLS from here on, with a server of that name."""
         (sock,) = self._sockets
         self._let_go(sock)
-        secure = context.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
+        secure = context.wrap_socket(
+            sock,
+            server_hostname=name,
+            do_handshake_on_connect=False,
+            suppress_ragged_eofs=False,
+        )
         self._hold(secure)
         secure.settimeout(self._left())
-        secure.do_handshake()
+        try:
+            secure.do_handshake()
+        except OSError as error:
+            raise handshake_failed(error) from error

@@ -6,6 +6,8 @@ import socket
 import threading
 import weakref
 from collections import deque
+from errno import ECONNRESET
+from os import strerror
 from time import monotonic
 from typing import Any, Callable, Deque, Dict, Optional, Tuple
 
@@ -41,12 +43,31 @@ def poll(sock: socket.socket, write: bool) -> Callable[[Optional[float]], bool]:
 class Connection:
     """A connected socket, and what is known about it."""
 
-    __slots__ = ("_poll", "_timeout", "idle_since", "inherited", "key", "reused", "sock", "tls")
+    # `receive` takes the most bytes to give; it gives none at the end, when `cut` says whether TLS
+    # ended without the other side saying so, as when somebody cut the line. (Python 3.8 and 3.9
+    # tell OpenSSL 3 to take both for the same, so there it is always False.) `turn` counts the
+    # requests that the connection served.
+    __slots__ = (
+        "_poll",
+        "_timeout",
+        "cut",
+        "idle_since",
+        "inherited",
+        "key",
+        "receive",
+        "reused",
+        "sock",
+        "tls",
+        "turn",
+    )
 
     def __init__(self, sock: socket.socket, route: Route) -> None:
         self.sock = sock
         self.key = route.key
         self.tls = route.tls is not None or route.proxy_tls is not None
+        self.receive: Callable[[int], bytes] = self._receive_tls if self.tls else sock.recv
+        self.cut = False
+        self.turn = 0
         self.reused = False
         self.inherited = False
         self.idle_since = 0.0
@@ -79,22 +100,18 @@ class Connection:
             return True
         return True
 
-    def was_cut(self) -> bool:
-        """Whether TLS ended without the other side saying so, as when somebody cut the line.
+    def _receive_tls(self, size: int) -> bytes:
+        import ssl
 
-        Python 3.8 and 3.9 tell OpenSSL 3 to take both for the same, so there it is always False.
-        """
-        if not self.tls:
-            return False
-        sock: Any = self.sock
-        # What was hidden so far, so that such an end looks like any other.
-        sock.suppress_ragged_eofs = False
         try:
-            return bool(sock.recv(1))
-        except OSError as error:
-            import ssl
-
-            return not isinstance(error, ssl.SSLZeroReturnError)
+            return self.sock.recv(size)
+        except ssl.SSLEOFError as error:
+            # A reset, in Python 3.10 to 3.12.
+            reason: Any = error.reason
+            if reason is None and ssl.OPENSSL_VERSION_INFO >= (3,):
+                raise ConnectionResetError(ECONNRESET, strerror(ECONNRESET)) from None
+            self.cut = True
+            return b""
 
     def hang_up(self) -> None:
         """End the connection for both sides at once, also for a thread that waits in it."""
@@ -218,6 +235,7 @@ class Pool:
         """Take a connection back, to be used again or closed."""
         with self.lock:
             ours = connection in self._busy
+            connection.turn += 1
             if ours:
                 del self._busy[connection]
                 if keep and not self.closed:
@@ -240,6 +258,12 @@ class Pool:
         with self.lock:
             self._busy.pop(connection, None)
         connection.close()
+
+    def hang_up(self, connection: Connection, turn: int) -> None:
+        """End a connection, unless it serves another request by now."""
+        with self.lock:
+            if connection.turn == turn:
+                connection.hang_up()
 
     def give_up(self) -> None:
         """Give back room for which no connection could be made."""

@@ -101,9 +101,13 @@ class Transport:
     def _pause(self, seconds: float, plan: Plan, patience: Patience) -> None:
         until = monotonic() + seconds
         if patience.deadline is None or until <= patience.deadline:
-            self._pool.ended.wait(seconds)
-        elif not self._pool.ended.wait(patience.left(plan, "total", patience.deadline)):
-            raise patience.over(plan, "total")
+            ended = self._pool.ended.wait(seconds)
+        else:
+            ended = self._pool.ended.wait(patience.left(plan, "total", patience.deadline))
+            if not ended:
+                raise patience.over(plan, "total")
+        if ended:
+            raise client_closed(plan)
 
     # -- connections
 
@@ -127,6 +131,10 @@ class Transport:
 
     def give_back(self, connection: Connection, keep: bool) -> None:
         self._pool.give_back(connection, keep)
+
+    def hang_up(self, connection: Connection, turn: int) -> None:
+        """End a connection, unless it serves another request by now; from any thread."""
+        self._pool.hang_up(connection, turn)
 
     def discard(self, connection: Connection) -> None:
         """Close a connection; its room is kept for a new one."""
@@ -168,7 +176,7 @@ class _Exchange:
                 try:
                     while not reader.status:
                         connection.set_timeout(patience.reading(plan))
-                        data = connection.sock.recv(RECEIVE_SIZE)
+                        data = connection.receive(RECEIVE_SIZE)
                         if data:
                             first = reader.feed(data)
                         else:
@@ -256,7 +264,7 @@ class _Exchange:
         self, connection: Connection, reader: AnswerReader, blocked: Tuple[Type[OSError], ...]
     ) -> bytes:
         try:
-            data = connection.sock.recv(RECEIVE_SIZE)
+            data = connection.receive(RECEIVE_SIZE)
         except blocked:
             return b""
         if data:
@@ -297,6 +305,7 @@ class Response:
         "_plan",
         "_reader",
         "_transport",
+        "_turn",
         "closed",
         "cut",
         "ended_by_close",
@@ -325,6 +334,7 @@ class Response:
         self._patience = patience
         self._reader = reader
         self._connection: Optional[Connection] = connection
+        self._turn = connection.turn
         # Whoever holds it may be waiting in the socket.
         self._lock = threading.Lock()
         if reader.done:
@@ -370,14 +380,19 @@ class Response:
                     raise reader.fault
                 while not body and not reader.done:
                     connection.set_timeout(patience.reading(plan))
-                    data = connection.sock.recv(RECEIVE_SIZE)
+                    data = connection.receive(RECEIVE_SIZE)
                     if data:
                         body = reader.feed(data)
                     elif self.closed:
                         raise closed(plan)
+                    elif self._transport.closed:
+                        raise client_closed(plan)
                     else:
                         reader.end()
-                        self.cut = connection.was_cut()
+                        self.cut = connection.cut
+                if reader.done:
+                    self._connection = None
+                    self._transport.give_back(connection, reader.keep_alive)
         except (OSError, CutShort, Malformed) as error:
             self._drop()
             if self.closed:
@@ -390,9 +405,6 @@ class Response:
         except BaseException:
             self._drop()
             raise
-        if reader.done:
-            self._connection = None
-            self._transport.give_back(connection, reader.keep_alive)
         return body
 
     def read(self, limit: Optional[int] = None) -> bytes:
@@ -431,7 +443,7 @@ class Response:
         if connection is None:
             return
         self.closed = True
-        connection.hang_up()
+        self._transport.hang_up(connection, self._turn)
         # A thread in receive() closes the socket itself when it wakes up.
         if self._lock.acquire(False):
             try:

@@ -244,6 +244,35 @@ def test_a_url_shows_no_credentials() -> None:
     assert redact("user:secret@example.com/x@y") == "example.com/x@y"
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "http://user:se/cret@h:1",
+        "http://user:se#cret@h:1",
+        "http://user:se?cret@h:1",
+        "unix://user:secret@x",
+        "http:/user:secret@h",
+        "HTTPS:/user:secret@h",
+        "ftp://user:secret@h",
+        "socks5://user:se/cret@h",
+        "http://user:se\\cret@h",
+        "http://user:se cret@h",
+        "http//user:secret@h",
+    ],
+)
+def test_no_error_shows_the_password_of_a_host_that_makes_no_sense(host) -> None:
+    with pytest.raises(errors.RequestError) as caught:
+        parse_host(host)
+    assert not [part for part in ("se", "cret", "user") if part in str(caught.value)]
+
+
+@pytest.mark.parametrize("host", ["%41", "a%2eb", "h%"])
+def test_a_percent_sign_is_for_zones_of_ipv6_addresses_alone(host) -> None:
+    for text in (f"https://{host}/", f"http://{host}:1/x"):
+        with pytest.raises(errors.RequestError, match="not a host name"):
+            Url.parse(text)
+
+
 def test_basic_credentials_are_utf_8() -> None:
     assert basic("Jörg", "pä:ss") == "Basic SsO2cmc6cMOkOnNz"
 

@@ -337,3 +337,16 @@ def test_headers_that_are_no_text_are_refused() -> None:
         request_head("GET", "/", "h", {"X": 1})  # type: ignore[dict-item]
     with pytest.raises(errors.RequestError, match="lone surrogate"):
         request_head("GET", "/", "h", {"X": "\ud800"})
+
+
+@pytest.mark.parametrize("start", [b"A:", b"A:b\r\n "], ids=["field", "folded line"])
+def test_blanks_in_a_bad_line_take_no_more_time_than_other_characters(start: bytes) -> None:
+    def seconds(filler: bytes) -> float:
+        reader = AnswerReader("GET")
+        began = process_time()
+        with pytest.raises(Malformed):
+            reader.feed(b"HTTP/1.1 200 OK\r\n" + start + filler * 60000 + b"\rx\r\n\r\n")
+        return process_time() - began
+
+    # Quadratic time was thousands of times as long.
+    assert seconds(b" ") < 100 * max(seconds(b"y"), 0.001)

@@ -22,7 +22,7 @@ LAYERS = [
     {"errors", "_version", "_convert", "_scalars", "_model", "_dump", "_images", "_schema"},
     {"_operation", "_stream", "_generated", "_ndjson", "_host"},
     {"_exchange", "tools", "_settings", "_httpx"},
-    {"_http1", "_route", "_plan", "_log", "_patience", "_failures", "_opener", "_tls"},
+    {"_http1", "_route", "_resolve", "_plan", "_log", "_patience", "_failures", "_opener", "_tls"},
     {"_sync_dial", "_async_dial"},
     {"_sync_pool", "_async_pool"},
     {"_sync_transport", "_async_transport"},

@@ -22,6 +22,9 @@ def shape(timeout: Timeout):
         (5, (5, 5, 5, 5, None)),
         (0.5, (0.5, 0.5, 0.5, 0.5, None)),
         (float("inf"), (None, None, None, None, None)),
+        # poll() takes no more than 2**31 ms, and wraps around beyond.
+        (4294967.5, (None, None, None, None, None)),
+        (10**400, (None, None, None, None, None)),
         (1e300, (None, None, None, None, None)),
         ((1, 2), (1, 2, None, None, None)),
         ([1, None], (1, None, None, None, None)),

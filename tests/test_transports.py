@@ -8,6 +8,7 @@ import pickle
 import random
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import textwrap
@@ -630,7 +631,7 @@ def test_closing_the_transport_ends_handshakes(make, stage, timeout) -> None:
         url = f"https://127.0.0.1:{server.port}/"
         error = raised(twin.get, url)
         assert type(error) is errors.ConnectionLostError
-        assert "the client was closed before the answer came" in str(error)
+        assert "the client was closed before the whole answer came" in str(error)
         thread.join()
 
 
@@ -782,6 +783,154 @@ def test_a_replaced_connection_keeps_its_room(make) -> None:
                 time.sleep(0.01)
             asked.set()
             assert [answer.result() for answer in answers] == [b"alone", b"alone"]
+
+
+@pytest.mark.parametrize("moment", range(1, 40))
+def test_an_interrupted_tls_connection_leaves_its_number_to_others(keys, moment) -> None:
+    transport = AsyncTransport(Settings(verify=keys.authority))
+
+    async def run(url: str) -> None:
+        call = asyncio.ensure_future(transport.send(Request("GET", url, {})))
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        call.cancel()
+        await asyncio.wait({call})
+        for _ in range(3):
+            response = await transport.send(Request("GET", url, {}))
+            assert await response.read() == b"{}"
+        await transport.aclose()
+
+    with serve(answering(), context=keys.context()) as server:
+        asyncio.run(run(server.url))
+
+
+def test_bytes_that_come_under_tls_while_the_loop_is_busy_are_never_an_answer(keys) -> None:
+    transport = AsyncTransport(Settings(verify=keys.authority, timeout=PATIENCE))
+    poisoned = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.answer(b"good")
+        if peer.number == 1:
+            peer.answer(b"poison")
+            poisoned.set()
+        peer.receive()
+
+    async def ask(url: str) -> bytes:
+        response = await transport.send(Request("GET", url, {}))
+        return await response.read()
+
+    async def run(url: str) -> List[bytes]:
+        first = await ask(url)
+        poisoned.wait(PATIENCE)
+        return [first, await ask(url)]
+
+    with serve(script, context=keys.context()) as server:
+        assert asyncio.run(run(server.url)) == [b"good", b"good"]
+        asyncio.run(transport.aclose())
+
+
+def test_the_total_time_covers_what_has_come_already() -> None:
+    async def run(url: str) -> Any:
+        transport = AsyncTransport(Settings(timeout=Timeout(total=0.1)))
+        answer = await transport.send(Request("GET", url, {}))
+        pieces = 0
+        try:
+            while True:
+                # The loop never finds the time to ring the alarm.
+                time.sleep(0.02)
+                await answer.receive()
+                pieces += 1
+        except errors.DeadlineExceeded:
+            return pieces
+        finally:
+            await transport.aclose()
+
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.stream()
+        while True:
+            peer.chunk(b"a" * 65536)
+
+    with serve(script) as server:
+        assert asyncio.run(run(server.url)) < 20
+
+
+@needs_unix
+def test_a_server_that_takes_bytes_slowly_gets_no_write_timeout(make, tmp_path) -> None:
+    # Between two machines the system would take megabytes at once.
+    file = tmp_path / "blob"
+    file.write_bytes(b"x" * 12_000_000)
+    twin = make(timeout=Timeout(None, write=0.3))
+
+    def script(peer: Peer) -> None:
+        received = peer.receive(body=False)
+        assert received is not None
+        left = int(received.get("content-length") or 0) - len(peer._buffer)
+        started = time.monotonic()
+        while left:
+            # For longer than the timeout, less than the client's pieces at a time.
+            left -= len(peer.sock.recv(65536))
+            if time.monotonic() - started < 1:
+                time.sleep(0.05)
+        peer.answer(b"done")
+
+    with serve(script, unix=str(tmp_path / "s")) as server:
+        assert twin.send(server.url, Upload(file, 12_000_000)).read() == b"done"
+
+
+@needs_unix
+def test_a_full_backlog_of_a_unix_socket_is_waited_for(make, tmp_path) -> None:
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(0)
+        fillers: List[socket.socket] = []
+        while True:
+            filler = socket.socket(socket.AF_UNIX)
+            fillers.append(filler)
+            filler.setblocking(False)
+            try:
+                filler.connect(path)
+            except BlockingIOError:
+                break
+        url = "unix://" + path.replace("/", "%2F")
+        assert type(raised(make(timeout=0.1).get, url)) is errors.ConnectTimeout
+
+        def accept() -> None:
+            for _ in fillers[:-1]:
+                listener.accept()[0].close()
+            sock, _ = listener.accept()
+            peer = Peer(sock, server, 1)
+            peer.receive()
+            peer.answer(b"a")
+            peer.sees_hang_up()
+            peer.close()
+
+        with serve(answering()) as server:
+            thread = threading.Thread(target=accept)
+            threading.Timer(0.1, thread.start).start()
+            twin = make(timeout=PATIENCE)
+            assert twin.get(url) == b"a"
+            twin.close()
+        thread.join()
+        for filler in fillers:
+            filler.close()
+
+
+def test_a_stream_that_is_closed_late_leaves_the_connection_to_the_next() -> None:
+    transport = Transport(Settings(timeout=PATIENCE))
+    with serve(answering(b"a" * 1_000_000)) as server:
+        answer = transport.send(Request("GET", server.url, {}))
+        connection = answer._connection
+        first = answer.read()
+        following = transport.send(Request("GET", server.url, {}))
+        # What another thread does that saw the connection before the answer's end.
+        assert connection is not None
+        assert connection is following._connection
+        transport.hang_up(connection, answer._turn)
+        assert first == following.read() == b"a" * 1_000_000
+        transport.close()
 
 
 def test_a_transport_survives_pickling(make) -> None:
@@ -1815,11 +1964,40 @@ def test_a_cut_answer_is_noticed_under_tls(make, keys) -> None:
         assert isinstance(raised(answer.receive), errors.TransportError)
 
 
-UNTIL_CLOSED = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc"
-
-
 # Python 3.8 and 3.9 tell OpenSSL 3 that an end is an end.
 BLIND = sys.version_info < (3, 10) and ssl.OPENSSL_VERSION_INFO >= (3,)
+
+
+@pytest.mark.parametrize("stage", ["handshake", "head", "body"])
+@pytest.mark.parametrize("end", ["close", "reset"])
+def test_an_end_under_tls_is_the_same_exception_for_both(keys, stage, end) -> None:
+    options: Dict[str, Any] = {"verify": keys.authority, "timeout": PATIENCE}
+    some = {"head": b"HTTP/1.1 200 OK\r\nX", "body": CHUNKED + b"1\r\na\r\n"}.get(stage, b"")
+
+    def script(peer: Peer) -> None:
+        if stage == "handshake":
+            peer.sock.recv(1)
+        else:
+            peer.receive()
+            peer.send(some)
+        beneath = socket.socket(fileno=peer.sock.detach())
+        if end == "reset":
+            beneath.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        beneath.close()
+
+    found = []
+    context = None if stage == "handshake" else keys.context()
+    with serve(script, context=context) as server:
+        for kind in (Blocking, Asyncio):
+            twin = kind(**options)
+            error = raised(twin.get, server.url.replace("http:", "https:"))
+            found.append((type(error), str(error)))
+            twin.close()
+    if end == "reset" or not BLIND:
+        assert found[0] == found[1]
+
+
+UNTIL_CLOSED = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc"
 
 
 @pytest.mark.parametrize("end", ["close_notify", "cut"])

@@ -497,7 +497,13 @@ last(
 # -- answers without a body
 
 good("204", b"HTTP/1.1 204 No Content\r\n\r\n", status=204)
-good("204 with a length", b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", status=204)
+last("204 with a length", b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", status=204)
+last(
+    "204 with chunks announced",
+    b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
+    status=204,
+)
+good("204 with no length", b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", status=204)
 good("304 with a length", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", status=304)
 good(
     "304 with chunks announced",
@@ -579,6 +585,12 @@ bad(
 
 good("identity", OK + b"Content-Encoding: identity\r\nContent-Length: 2\r\n\r\n{}", b"{}")
 good("an empty Content-Encoding", OK + b"Content-Encoding:\r\nContent-Length: 2\r\n\r\n{}", b"{}")
+good(
+    "a compressed error",
+    b"HTTP/1.1 500 No\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b",
+    b"\x1f\x8b",
+    status=500,
+)
 good("compression of nothing", OK + b"Content-Encoding: gzip\r\nContent-Length: 0\r\n\r\n")
 bad(
     "gzip",
