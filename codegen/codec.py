@@ -26,12 +26,13 @@ def emit(description: Description) -> str:
         "from .._convert import (",
         "    OBJECT,",
         "    Mismatch, anything, boolean, integer, json_object, json_schema, list_of, literal,",
-        "    map_of, nonempty, number, optional, optional_string, string, timestamp, tool, union,",
+        "    map_of, nonempty, number, optional, optional_string, refuse, string, timestamp, tool,",
+        "    union,",
         ")",
         "from .._images import image",
         "from .._model import (",
-        "    declare, decode_list, decode_map, mapping_or_record, record, restore, sends,",
-        "    sends_record,",
+        "    declare, decode_list, decode_map, mapping_or_record, new, record, sends,",
+        "    sends_record, update,",
         ")",
         "from . import models",
         "",
@@ -40,10 +41,11 @@ def emit(description: Description) -> str:
     for schema in description.client_records():
         lines += _declaration(schema, requests)
     lines.append("")
-    decoded = _reachable_from_responses(description)
+    answers = _answers(description)
+    decoded = _reachable(description, answers)
     for schema in description.client_records():
         if schema.name in decoded:
-            lines += _decoder(description, schema)
+            lines += _decoder(schema, answers)
     lines += _union_decoders(description, decoded)
     lines += ["", "DECODERS: Dict[Any, Callable[[Any], Any]] = {"]
     for schema in description.client_records():
@@ -116,26 +118,32 @@ def _declaration(schema: Schema, requests: Set[str]) -> Iterator[str]:
     yield "})"
 
 
-def _decoder(description: Description, schema: Schema) -> Iterator[str]:
+def _decoder(schema: Schema, answers: Set[str]) -> Iterator[str]:
     yield f"def decode_{snake(schema.name)}(data: Any) -> models.{schema.class_name}:"
     yield "    if type(data) is not OBJECT:"
     yield '        raise Mismatch("an object", data)'
-    nested = [prop for prop in schema.properties if nested_records(prop.type)]
+    if schema.name in answers:
+        yield '    if "error" in data:'
+        yield "        refuse(data)"
     # The members are replaced in the object that was parsed: nobody else has it.
-    for prop in nested:
-        yield from _decode_member(prop)
-    yield f"    return restore(models.{schema.class_name}, data)"
+    for prop in schema.properties:
+        if nested_records(prop.type):
+            yield from _decode_member(prop)
+    yield f"    made: models.{schema.class_name} = new(models.{schema.class_name})"
+    yield "    update(made, data)"
+    yield "    return made"
     yield ""
     yield ""
 
 
 def _decode_member(prop: Property) -> Iterator[str]:
-    yield f"    value = data.get({prop.wire!r})"
-    yield "    if value is not None:"
-    yield "        try:"
-    yield f"            data[{prop.wire!r}] = {_decode(prop.type, 'value')}"
-    yield "        except Mismatch as error:"
-    yield f"            raise error.within({'.' + prop.wire!r}) from None"
+    yield f"    if {prop.wire!r} in data:"
+    yield f"        value = data[{prop.wire!r}]"
+    yield "        if value is not None:"
+    yield "            try:"
+    yield f"                data[{prop.wire!r}] = {_decode(prop.type, 'value')}"
+    yield "            except Mismatch as error:"
+    yield f"                raise error.within({'.' + prop.wire!r}) from None"
 
 
 def _decode(type_: Type, value: str) -> str:
@@ -217,12 +225,14 @@ def nested_records(type_: Type) -> Set[str]:
     return found
 
 
-def _reachable_from_responses(description: Description) -> Set[str]:
-    waiting: List[str] = []
-    for operation in description.methods():
-        waiting += [
-            name for name in (operation.response, operation.returns) if name in description.schemas
-        ]
+def _answers(description: Description) -> Set[str]:
+    """The schemas of whole answers, and of the lines of streams."""
+    names = {name for each in description.methods() for name in (each.response, each.returns)}
+    return {name for name in names if name in description.schemas}
+
+
+def _reachable(description: Description, answers: Set[str]) -> Set[str]:
+    waiting = list(answers)
     found: Set[str] = set()
     while waiting:
         name = waiting.pop()

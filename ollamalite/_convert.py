@@ -39,6 +39,20 @@ class Mismatch(Exception):
         return f"{where}: expected {self.expected}, got {describe(self.value)}"
 
 
+class Refusal(Exception):
+    """What a server sent in the place of an answer is its account of an error."""
+
+    def __init__(self, error: Any) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def refuse(data: Any) -> None:
+    """Raise Refusal, unless the member `error` of an answer says that there is none."""
+    if data["error"]:
+        raise Refusal(data["error"])
+
+
 def describe(value: Any) -> str:
     """Name a value in an error message: its type, and its text where that is short."""
     if value is None or isinstance(value, bool):

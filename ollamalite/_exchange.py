@@ -30,7 +30,7 @@ from typing import (
 )
 
 from . import errors
-from ._convert import MAPPING, OBJECT, Mismatch
+from ._convert import MAPPING, OBJECT, Mismatch, Refusal, refuse
 from ._generated.codec import DECODERS
 from ._generated.models import StatusResponse
 from ._images import Content, Image
@@ -238,13 +238,15 @@ def read_answer(response_type: Type[T], request: Request, head: Head, pieces: Li
         return cast(T, StatusResponse(status="success" if status == 200 else "error"))
     try:
         text = body.decode()
-        del body
-        value = parse(text)
-        if type(value) is OBJECT and value.get("error"):
-            raise _response_error(value["error"], status, request, head, text.encode())
-        return cast(T, decoder(response_type)(value))
     except UnicodeDecodeError as error:
         reason = f"not UTF-8 at byte {error.start}"
+        raise _decode_error(reason, request, head) from None
+    del body
+    try:
+        return cast(T, decoder(response_type)(parse(text)))
+    except Refusal as refusal:
+        told = text.encode()
+        raise _response_error(refusal.error, status, request, head, told) from None
     except BadLine as error:
         reason = str(error)
     except Mismatch as error:
@@ -261,7 +263,10 @@ def response_error(request: Request, head: Head, body: bytes) -> errors.Response
 
 
 def decoder(response_type: Type[Any]) -> Callable[[Any], Any]:
-    """Return what makes a value of ``response_type`` of a parsed body."""
+    """Return what makes a value of ``response_type`` of a parsed body.
+
+    It raises Mismatch, and Refusal for the account of an error.
+    """
     known = DECODERS.get(response_type)
     if known is not None:
         return known
@@ -269,6 +274,8 @@ def decoder(response_type: Type[Any]) -> Callable[[Any], Any]:
     def decode(value: Any) -> Any:
         if type(value) is not OBJECT:
             raise Mismatch("an object", value)
+        if "error" in value:
+            refuse(value)
         return response_type(**value)
 
     return decode
@@ -296,9 +303,7 @@ class AnswerStream(Generic[T]):
         self._head = head
         self._last = last
         self._latest: Any = None
-        # No method of ours: a ring of references would keep a stream that was dropped, and its
-        # connection, until the next run of the garbage collector.
-        self._lines = LineReader(_taking(decoder(response_type), request, head), max_line)
+        self._lines = LineReader(decoder(response_type), max_line)
 
     def feed(self, data: bytes) -> Tuple[List[T], Optional[errors.OllamaError]]:
         values: List[T] = []
@@ -332,8 +337,8 @@ class AnswerStream(Generic[T]):
     def _run(self, step: Callable[..., None], *arguments: Any) -> Optional[errors.OllamaError]:
         try:
             step(*arguments)
-        except errors.OllamaError as error:
-            return error
+        except Refusal as refusal:
+            return _response_error(refusal.error, -1, self._request, self._head)
         except BadLine as error:
             text = str(error)
         except Mismatch as error:
@@ -341,15 +346,6 @@ class AnswerStream(Generic[T]):
         else:
             return None
         return _decode_error(text, self._request, self._head)
-
-
-def _taking(decode: Callable[[Any], T], request: Request, head: Head) -> Callable[[Any], T]:
-    def take(value: Any) -> T:
-        if type(value) is OBJECT and value.get("error"):
-            raise _response_error(value["error"], -1, request, head)
-        return decode(value)
-
-    return take
 
 
 def _response_error(

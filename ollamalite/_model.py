@@ -64,8 +64,8 @@ Choice = Union[Set[str], Dict[str, Any], None]
 
 # The methods of dict itself: those of a record of the same name show Python values, and one named
 # `items` may be a field.
-_new = OBJECT.__new__
-_update = OBJECT.update
+new = OBJECT.__new__
+update = OBJECT.update
 _get = OBJECT.get
 _put = OBJECT.__setitem__
 _keys: Callable[[Record], KeysView[str]] = OBJECT.keys
@@ -329,7 +329,7 @@ class Record(_Object):
     @classmethod
     def checked(cls: Type[R], values: Mapping[str, Any]) -> R:
         """Return a record of values under Python or wire names. Raises Mismatch."""
-        made: R = _new(cls)
+        made: R = new(cls)
         made._fill(values)
         return made
 
@@ -601,8 +601,8 @@ class Record(_Object):
 
 def restore(cls: Type[R], wire: Dict[str, Any]) -> R:
     """Return the record of a JSON object whose values are already what a record keeps."""
-    record: R = _new(cls)
-    _update(record, wire)
+    record: R = new(cls)
+    update(record, wire)
     return record
 
 

@@ -21,6 +21,7 @@ from .._convert import (
     number,
     optional,
     optional_string,
+    refuse,
     string,
     timestamp,
     tool,
@@ -32,10 +33,11 @@ from .._model import (
     decode_list,
     decode_map,
     mapping_or_record,
+    new,
     record,
-    restore,
     sends,
     sends_record,
+    update,
 )
 from . import models
 
@@ -695,328 +697,447 @@ declare(
 def decode_status_response(data: Any) -> models.StatusResponse:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    return restore(models.StatusResponse, data)
+    if "error" in data:
+        refuse(data)
+    made: models.StatusResponse = new(models.StatusResponse)
+    update(made, data)
+    return made
 
 
 def decode_progress_response(data: Any) -> models.ProgressResponse:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    return restore(models.ProgressResponse, data)
+    if "error" in data:
+        refuse(data)
+    made: models.ProgressResponse = new(models.ProgressResponse)
+    update(made, data)
+    return made
 
 
 def decode_version_response(data: Any) -> models.VersionResponse:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    return restore(models.VersionResponse, data)
+    if "error" in data:
+        refuse(data)
+    made: models.VersionResponse = new(models.VersionResponse)
+    update(made, data)
+    return made
 
 
 def decode_cloud_status(data: Any) -> models.CloudStatus:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    return restore(models.CloudStatus, data)
+    made: models.CloudStatus = new(models.CloudStatus)
+    update(made, data)
+    return made
 
 
 def decode_cloud_status_response(data: Any) -> models.CloudStatusResponse:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    value = data.get("cloud")
-    if value is not None:
-        try:
-            data["cloud"] = decode_cloud_status(value)
-        except Mismatch as error:
-            raise error.within(".cloud") from None
-    return restore(models.CloudStatusResponse, data)
+    if "error" in data:
+        refuse(data)
+    if "cloud" in data:
+        value = data["cloud"]
+        if value is not None:
+            try:
+                data["cloud"] = decode_cloud_status(value)
+            except Mismatch as error:
+                raise error.within(".cloud") from None
+    made: models.CloudStatusResponse = new(models.CloudStatusResponse)
+    update(made, data)
+    return made
 
 
 def decode_debug_info(data: Any) -> models.DebugInfo:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    return restore(models.DebugInfo, data)
+    made: models.DebugInfo = new(models.DebugInfo)
+    update(made, data)
+    return made
 
 
 def decode_token_logprob(data: Any) -> models.TokenLogprob:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    return restore(models.TokenLogprob, data)
+    made: models.TokenLogprob = new(models.TokenLogprob)
+    update(made, data)
+    return made
 
 
 def decode_logprob(data: Any) -> models.Logprob:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    value = data.get("top_logprobs")
-    if value is not None:
-        try:
-            data["top_logprobs"] = decode_list(decode_token_logprob, value)
-        except Mismatch as error:
-            raise error.within(".top_logprobs") from None
-    return restore(models.Logprob, data)
+    if "top_logprobs" in data:
+        value = data["top_logprobs"]
+        if value is not None:
+            try:
+                data["top_logprobs"] = decode_list(decode_token_logprob, value)
+            except Mismatch as error:
+                raise error.within(".top_logprobs") from None
+    made: models.Logprob = new(models.Logprob)
+    update(made, data)
+    return made
 
 
 def decode_message_tool_call_function(data: Any) -> models.MessageToolCallFunction:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    return restore(models.MessageToolCallFunction, data)
+    made: models.MessageToolCallFunction = new(models.MessageToolCallFunction)
+    update(made, data)
+    return made
 
 
 def decode_message_tool_call(data: Any) -> models.MessageToolCall:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    value = data.get("function")
-    if value is not None:
-        try:
-            data["function"] = decode_message_tool_call_function(value)
-        except Mismatch as error:
-            raise error.within(".function") from None
-    return restore(models.MessageToolCall, data)
+    if "function" in data:
+        value = data["function"]
+        if value is not None:
+            try:
+                data["function"] = decode_message_tool_call_function(value)
+            except Mismatch as error:
+                raise error.within(".function") from None
+    made: models.MessageToolCall = new(models.MessageToolCall)
+    update(made, data)
+    return made
 
 
 def decode_message(data: Any) -> models.Message:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    value = data.get("tool_calls")
-    if value is not None:
-        try:
-            data["tool_calls"] = decode_list(decode_message_tool_call, value)
-        except Mismatch as error:
-            raise error.within(".tool_calls") from None
-    return restore(models.Message, data)
+    if "tool_calls" in data:
+        value = data["tool_calls"]
+        if value is not None:
+            try:
+                data["tool_calls"] = decode_list(decode_message_tool_call, value)
+            except Mismatch as error:
+                raise error.within(".tool_calls") from None
+    made: models.Message = new(models.Message)
+    update(made, data)
+    return made
 
 
 def decode_generate_response(data: Any) -> models.GenerateResponse:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    value = data.get("tool_calls")
-    if value is not None:
-        try:
-            data["tool_calls"] = decode_list(decode_message_tool_call, value)
-        except Mismatch as error:
-            raise error.within(".tool_calls") from None
-    value = data.get("_debug_info")
-    if value is not None:
-        try:
-            data["_debug_info"] = decode_debug_info(value)
-        except Mismatch as error:
-            raise error.within("._debug_info") from None
-    value = data.get("logprobs")
-    if value is not None:
-        try:
-            data["logprobs"] = decode_list(decode_logprob, value)
-        except Mismatch as error:
-            raise error.within(".logprobs") from None
-    return restore(models.GenerateResponse, data)
+    if "error" in data:
+        refuse(data)
+    if "tool_calls" in data:
+        value = data["tool_calls"]
+        if value is not None:
+            try:
+                data["tool_calls"] = decode_list(decode_message_tool_call, value)
+            except Mismatch as error:
+                raise error.within(".tool_calls") from None
+    if "_debug_info" in data:
+        value = data["_debug_info"]
+        if value is not None:
+            try:
+                data["_debug_info"] = decode_debug_info(value)
+            except Mismatch as error:
+                raise error.within("._debug_info") from None
+    if "logprobs" in data:
+        value = data["logprobs"]
+        if value is not None:
+            try:
+                data["logprobs"] = decode_list(decode_logprob, value)
+            except Mismatch as error:
+                raise error.within(".logprobs") from None
+    made: models.GenerateResponse = new(models.GenerateResponse)
+    update(made, data)
+    return made
 
 
 def decode_chat_response(data: Any) -> models.ChatResponse:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    value = data.get("message")
-    if value is not None:
-        try:
-            data["message"] = decode_message(value)
-        except Mismatch as error:
-            raise error.within(".message") from None
-    value = data.get("_debug_info")
-    if value is not None:
-        try:
-            data["_debug_info"] = decode_debug_info(value)
-        except Mismatch as error:
-            raise error.within("._debug_info") from None
-    value = data.get("logprobs")
-    if value is not None:
-        try:
-            data["logprobs"] = decode_list(decode_logprob, value)
-        except Mismatch as error:
-            raise error.within(".logprobs") from None
-    return restore(models.ChatResponse, data)
+    if "error" in data:
+        refuse(data)
+    if "message" in data:
+        value = data["message"]
+        if value is not None:
+            try:
+                data["message"] = decode_message(value)
+            except Mismatch as error:
+                raise error.within(".message") from None
+    if "_debug_info" in data:
+        value = data["_debug_info"]
+        if value is not None:
+            try:
+                data["_debug_info"] = decode_debug_info(value)
+            except Mismatch as error:
+                raise error.within("._debug_info") from None
+    if "logprobs" in data:
+        value = data["logprobs"]
+        if value is not None:
+            try:
+                data["logprobs"] = decode_list(decode_logprob, value)
+            except Mismatch as error:
+                raise error.within(".logprobs") from None
+    made: models.ChatResponse = new(models.ChatResponse)
+    update(made, data)
+    return made
 
 
 def decode_embed_response(data: Any) -> models.EmbedResponse:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    return restore(models.EmbedResponse, data)
+    if "error" in data:
+        refuse(data)
+    made: models.EmbedResponse = new(models.EmbedResponse)
+    update(made, data)
+    return made
 
 
 def decode_embeddings_response(data: Any) -> models.EmbeddingsResponse:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    return restore(models.EmbeddingsResponse, data)
+    if "error" in data:
+        refuse(data)
+    made: models.EmbeddingsResponse = new(models.EmbeddingsResponse)
+    update(made, data)
+    return made
 
 
 def decode_system_one_noul_answer(data: Any) -> models.SystemOneNoulAnswer:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    return restore(models.SystemOneNoulAnswer, data)
+    made: models.SystemOneNoulAnswer = new(models.SystemOneNoulAnswer)
+    update(made, data)
+    return made
 
 
 def decode_system_one_choice_answer(data: Any) -> models.SystemOneChoiceAnswer:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    return restore(models.SystemOneChoiceAnswer, data)
+    made: models.SystemOneChoiceAnswer = new(models.SystemOneChoiceAnswer)
+    update(made, data)
+    return made
 
 
 def decode_system_one_score_answer(data: Any) -> models.SystemOneScoreAnswer:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    return restore(models.SystemOneScoreAnswer, data)
+    made: models.SystemOneScoreAnswer = new(models.SystemOneScoreAnswer)
+    update(made, data)
+    return made
 
 
 def decode_system_one_usage(data: Any) -> models.SystemOneUsage:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    return restore(models.SystemOneUsage, data)
+    made: models.SystemOneUsage = new(models.SystemOneUsage)
+    update(made, data)
+    return made
 
 
 def decode_system_one_response(data: Any) -> models.SystemOneResponse:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    value = data.get("answers")
-    if value is not None:
-        try:
-            data["answers"] = decode_map(
-                decode_system_one_choice_answer_or_system_one_noul_answer_or_system_one_score_answer,
-                value,
-            )
-        except Mismatch as error:
-            raise error.within(".answers") from None
-    value = data.get("usage")
-    if value is not None:
-        try:
-            data["usage"] = decode_system_one_usage(value)
-        except Mismatch as error:
-            raise error.within(".usage") from None
-    return restore(models.SystemOneResponse, data)
+    if "error" in data:
+        refuse(data)
+    if "answers" in data:
+        value = data["answers"]
+        if value is not None:
+            try:
+                data["answers"] = decode_map(
+                    decode_system_one_choice_answer_or_system_one_noul_answer_or_system_one_score_answer,
+                    value,
+                )
+            except Mismatch as error:
+                raise error.within(".answers") from None
+    if "usage" in data:
+        value = data["usage"]
+        if value is not None:
+            try:
+                data["usage"] = decode_system_one_usage(value)
+            except Mismatch as error:
+                raise error.within(".usage") from None
+    made: models.SystemOneResponse = new(models.SystemOneResponse)
+    update(made, data)
+    return made
 
 
 def decode_model_details(data: Any) -> models.ModelDetails:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    return restore(models.ModelDetails, data)
+    made: models.ModelDetails = new(models.ModelDetails)
+    update(made, data)
+    return made
 
 
 def decode_list_response_model(data: Any) -> models.ListResponseModel:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    value = data.get("details")
-    if value is not None:
-        try:
-            data["details"] = decode_model_details(value)
-        except Mismatch as error:
-            raise error.within(".details") from None
-    return restore(models.ListResponseModel, data)
+    if "details" in data:
+        value = data["details"]
+        if value is not None:
+            try:
+                data["details"] = decode_model_details(value)
+            except Mismatch as error:
+                raise error.within(".details") from None
+    made: models.ListResponseModel = new(models.ListResponseModel)
+    update(made, data)
+    return made
 
 
 def decode_list_response(data: Any) -> models.ListResponse:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    value = data.get("models")
-    if value is not None:
-        try:
-            data["models"] = decode_list(decode_list_response_model, value)
-        except Mismatch as error:
-            raise error.within(".models") from None
-    return restore(models.ListResponse, data)
+    if "error" in data:
+        refuse(data)
+    if "models" in data:
+        value = data["models"]
+        if value is not None:
+            try:
+                data["models"] = decode_list(decode_list_response_model, value)
+            except Mismatch as error:
+                raise error.within(".models") from None
+    made: models.ListResponse = new(models.ListResponse)
+    update(made, data)
+    return made
 
 
 def decode_process_response_model(data: Any) -> models.ProcessResponseModel:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    value = data.get("details")
-    if value is not None:
-        try:
-            data["details"] = decode_model_details(value)
-        except Mismatch as error:
-            raise error.within(".details") from None
-    return restore(models.ProcessResponseModel, data)
+    if "details" in data:
+        value = data["details"]
+        if value is not None:
+            try:
+                data["details"] = decode_model_details(value)
+            except Mismatch as error:
+                raise error.within(".details") from None
+    made: models.ProcessResponseModel = new(models.ProcessResponseModel)
+    update(made, data)
+    return made
 
 
 def decode_process_response(data: Any) -> models.ProcessResponse:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    value = data.get("models")
-    if value is not None:
-        try:
-            data["models"] = decode_list(decode_process_response_model, value)
-        except Mismatch as error:
-            raise error.within(".models") from None
-    return restore(models.ProcessResponse, data)
+    if "error" in data:
+        refuse(data)
+    if "models" in data:
+        value = data["models"]
+        if value is not None:
+            try:
+                data["models"] = decode_list(decode_process_response_model, value)
+            except Mismatch as error:
+                raise error.within(".models") from None
+    made: models.ProcessResponse = new(models.ProcessResponse)
+    update(made, data)
+    return made
 
 
 def decode_tensor(data: Any) -> models.Tensor:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    return restore(models.Tensor, data)
+    made: models.Tensor = new(models.Tensor)
+    update(made, data)
+    return made
 
 
 def decode_show_response(data: Any) -> models.ShowResponse:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    value = data.get("details")
-    if value is not None:
-        try:
-            data["details"] = decode_model_details(value)
-        except Mismatch as error:
-            raise error.within(".details") from None
-    value = data.get("messages")
-    if value is not None:
-        try:
-            data["messages"] = decode_list(decode_message, value)
-        except Mismatch as error:
-            raise error.within(".messages") from None
-    value = data.get("tensors")
-    if value is not None:
-        try:
-            data["tensors"] = decode_list(decode_tensor, value)
-        except Mismatch as error:
-            raise error.within(".tensors") from None
-    return restore(models.ShowResponse, data)
+    if "error" in data:
+        refuse(data)
+    if "details" in data:
+        value = data["details"]
+        if value is not None:
+            try:
+                data["details"] = decode_model_details(value)
+            except Mismatch as error:
+                raise error.within(".details") from None
+    if "messages" in data:
+        value = data["messages"]
+        if value is not None:
+            try:
+                data["messages"] = decode_list(decode_message, value)
+            except Mismatch as error:
+                raise error.within(".messages") from None
+    if "tensors" in data:
+        value = data["tensors"]
+        if value is not None:
+            try:
+                data["tensors"] = decode_list(decode_tensor, value)
+            except Mismatch as error:
+                raise error.within(".tensors") from None
+    made: models.ShowResponse = new(models.ShowResponse)
+    update(made, data)
+    return made
 
 
 def decode_user_response(data: Any) -> models.UserResponse:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    return restore(models.UserResponse, data)
+    if "error" in data:
+        refuse(data)
+    made: models.UserResponse = new(models.UserResponse)
+    update(made, data)
+    return made
 
 
 def decode_web_search_result(data: Any) -> models.WebSearchResult:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    return restore(models.WebSearchResult, data)
+    made: models.WebSearchResult = new(models.WebSearchResult)
+    update(made, data)
+    return made
 
 
 def decode_web_search_response(data: Any) -> models.WebSearchResponse:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    value = data.get("results")
-    if value is not None:
-        try:
-            data["results"] = decode_list(decode_web_search_result, value)
-        except Mismatch as error:
-            raise error.within(".results") from None
-    return restore(models.WebSearchResponse, data)
+    if "error" in data:
+        refuse(data)
+    if "results" in data:
+        value = data["results"]
+        if value is not None:
+            try:
+                data["results"] = decode_list(decode_web_search_result, value)
+            except Mismatch as error:
+                raise error.within(".results") from None
+    made: models.WebSearchResponse = new(models.WebSearchResponse)
+    update(made, data)
+    return made
 
 
 def decode_web_fetch_response(data: Any) -> models.WebFetchResponse:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    return restore(models.WebFetchResponse, data)
+    if "error" in data:
+        refuse(data)
+    made: models.WebFetchResponse = new(models.WebFetchResponse)
+    update(made, data)
+    return made
 
 
 def decode_model_recommendation(data: Any) -> models.ModelRecommendation:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    return restore(models.ModelRecommendation, data)
+    made: models.ModelRecommendation = new(models.ModelRecommendation)
+    update(made, data)
+    return made
 
 
 def decode_model_recommendations_response(data: Any) -> models.ModelRecommendationsResponse:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
-    value = data.get("recommendations")
-    if value is not None:
-        try:
-            data["recommendations"] = decode_list(decode_model_recommendation, value)
-        except Mismatch as error:
-            raise error.within(".recommendations") from None
-    return restore(models.ModelRecommendationsResponse, data)
+    if "error" in data:
+        refuse(data)
+    if "recommendations" in data:
+        value = data["recommendations"]
+        if value is not None:
+            try:
+                data["recommendations"] = decode_list(decode_model_recommendation, value)
+            except Mismatch as error:
+                raise error.within(".recommendations") from None
+    made: models.ModelRecommendationsResponse = new(models.ModelRecommendationsResponse)
+    update(made, data)
+    return made
 
 
 def decode_system_one_choice_answer_or_system_one_noul_answer_or_system_one_score_answer(
