@@ -8,14 +8,15 @@ here: they are taken as they are, apart from their structure.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Tuple
+from collections import abc
+from typing import Any, Callable, Dict, List, Tuple
 
 Converter = Callable[[Any], Any]
 
 # Typed as Any, so that a test with isinstance does not make the type of a value partly unknown.
 OBJECT: Any = dict
 ARRAY: Any = list
-MAPPING: Any = Mapping
+MAPPING: Any = abc.Mapping
 _BYTES: Any = (bytes, bytearray)
 
 
@@ -169,13 +170,15 @@ def optional(inner: Converter) -> Converter:
     return convert
 
 
-_NO_LIST: Any = (str, bytes, bytearray, Mapping)
-_ITERABLE: Any = Iterable
+_NO_LIST: Any = (str, bytes, bytearray, abc.Mapping)
+_ITERABLE: Any = abc.Iterable
 
 
 def list_of(inner: Converter) -> Converter:
     def convert(value: Any) -> Any:
-        if isinstance(value, _NO_LIST) or not isinstance(value, _ITERABLE):
+        if type(value) is not ARRAY and (
+            isinstance(value, _NO_LIST) or not isinstance(value, _ITERABLE)
+        ):
             raise Mismatch("a list", value)
         result: List[Any] = []
         try:

@@ -8,7 +8,7 @@ from binascii import a2b_base64, b2a_base64
 from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, Generator, Mapping, Optional, Union
 
-from ._convert import Mismatch
+from ._convert import MAPPING, Mismatch
 from .errors import RequestError
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".svg")
@@ -160,7 +160,7 @@ def image(value: Any) -> Any:
         return value
     if isinstance(value, (str, *_BYTES, _PATH)) or hasattr(value, "read"):
         return Image(value)
-    if isinstance(value, Mapping) and "value" in value:
+    if isinstance(value, MAPPING) and "value" in value:
         return Image(value["value"])
     raise Mismatch("an image (path, bytes, base64 text, data URL or binary file)", value)
 

@@ -38,7 +38,7 @@ from typing import (
     get_origin,
 )
 
-from ._convert import ARRAY, OBJECT, Converter, Mismatch
+from ._convert import ARRAY, MAPPING, OBJECT, Converter, Mismatch
 from ._model import Record, plain, restore
 
 Schema = Dict[str, Any]
@@ -106,8 +106,8 @@ def json_schema(value: Any) -> Any:
         return plain(value)
     if isinstance(value, OBJECT):
         return value
-    if isinstance(value, Mapping):
-        return dict(cast(Mapping[str, Any], value))
+    if isinstance(value, MAPPING):
+        return dict(value)
     if isinstance(value, type) or get_origin(value) is not None or _stands_for(value) is not None:
         return schema_of(value)
     raise Mismatch("a JSON Schema or a class", value)
@@ -141,7 +141,7 @@ def tool(inner: Converter) -> Converter:
         return _copied(made)
 
     def convert(value: Any) -> Any:
-        if not callable(value) or isinstance(value, Mapping):
+        if not callable(value) or isinstance(value, MAPPING):
             return inner(value)
         try:
             return describe(value)
