@@ -281,6 +281,10 @@ def decoder(response_type: Type[Any]) -> Callable[[Any], Any]:
     return decode
 
 
+# What a line can be wrong in; a class of the caller's own may raise the last.
+_PROBLEMS = (BadLine, Mismatch, Refusal, errors.OllamaError)
+
+
 class AnswerStream(Generic[T]):
     """An answer with one value a line.
 
@@ -307,7 +311,11 @@ class AnswerStream(Generic[T]):
 
     def feed(self, data: bytes) -> Tuple[List[T], Optional[errors.OllamaError]]:
         values: List[T] = []
-        error = self._run(self._lines.feed, data, values)
+        error = None
+        try:
+            self._lines.feed(data, values)
+        except _PROBLEMS as problem:
+            error = self._error(problem)
         if values:
             self._latest = values[-1]
         return values, error
@@ -319,7 +327,11 @@ class AnswerStream(Generic[T]):
         object that the API ends it with, and cut short otherwise.
         """
         values: List[T] = []
-        error = self._run(self._lines.finish, values)
+        error = None
+        try:
+            self._lines.finish(values)
+        except _PROBLEMS as problem:
+            error = self._error(problem)
         if values:
             self._latest = values[-1]
         if self._head.ended_by_close:
@@ -334,18 +346,15 @@ class AnswerStream(Generic[T]):
                 error = errors.IncompleteError(text, method=method, url=url)
         return values, error
 
-    def _run(self, step: Callable[..., None], *arguments: Any) -> Optional[errors.OllamaError]:
-        try:
-            step(*arguments)
-        except Refusal as refusal:
-            return _response_error(refusal.error, -1, self._request, self._head)
-        except BadLine as error:
-            text = str(error)
-        except Mismatch as error:
-            text = error.text(self._type.__qualname__)
-        else:
-            return None
-        return _decode_error(text, self._request, self._head)
+    def _error(self, problem: Exception) -> errors.OllamaError:
+        request, head = self._request, self._head
+        if isinstance(problem, errors.OllamaError):
+            return problem
+        if isinstance(problem, Refusal):
+            return _response_error(problem.error, -1, request, head)
+        if isinstance(problem, Mismatch):
+            return _decode_error(problem.text(self._type.__qualname__), request, head)
+        return _decode_error(str(problem), request, head)
 
 
 def _response_error(

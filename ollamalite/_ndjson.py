@@ -43,7 +43,7 @@ class LineReader:
         block = data[:end]
         if self._partial:
             block = b"".join((*self._partial, block))
-        self._partial, self._size = [], 0
+            self._partial, self._size = [], 0
         self._lines(block, values)
         if end + 1 < len(data):
             self._keep(data[end + 1 :])
