@@ -365,6 +365,8 @@ class AnswerReader:
             data = self._buffer + data
             self._buffer = b""
         out: List[bytes] = []
+        if self._left > 0:
+            data = self._rest_of_chunk(data, out)
         if not self._left:
             data = self._whole_chunks(data, out)
         try:
@@ -374,6 +376,15 @@ class AnswerReader:
                 raise
             self.fault = fault
         return out[0] if len(out) == 1 else b"".join(out)
+
+    def _rest_of_chunk(self, data: bytes, out: List[bytes]) -> bytes:
+        """Take the end of a chunk that began before `data`, if it is there and looks like one."""
+        left = self._left
+        if data[left : left + 2] != b"\r\n":
+            return data
+        out.append(data[:left])
+        self._left = _SIZE
+        return data[left + 2 :]
 
     def _whole_chunks(self, data: bytes, out: List[bytes]) -> bytes:
         """Take the chunks at the start of `data` if they are as plain as servers write them.
