@@ -18,7 +18,6 @@ import pytest
 
 from ollamalite import Client
 from ollamalite.mock import Answer, record, serve
-from ollamalite.mock import _record as recording
 
 from . import wire_keys
 from .test_mock import ask, read_all, read_until, request_bytes
@@ -188,6 +187,13 @@ def test_cookies_of_an_answer_reach_the_client_but_not_the_file(size: int, tmp_p
     assert file["server"] == "unknown"
 
 
+def test_a_foreign_host_is_not_let_through_to_the_server(tmp_path: Path) -> None:
+    with serve() as server, record(server.url, tmp_path) as proxy:
+        foreign = answer_to(proxy.port, GET.replace(b": localhost", b": evil.example"))
+        assert foreign.startswith(b"HTTP/1.1 403 Forbidden\r\n")
+        assert server.requests == []
+
+
 def test_leave_to_send_a_body_comes_from_the_server(tmp_path: Path) -> None:
     body = b'{"model": "llama3.2"}'
     head = b"POST /api/show HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\n"
@@ -314,10 +320,9 @@ def test_an_answer_that_is_no_http_is_passed_on_and_not_recorded(
 
 
 def test_what_is_too_large_is_passed_on_whole_and_not_recorded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(recording, "RECORD_LIMIT", 1000)
-    with serve() as server, record(server.url, tmp_path) as proxy:
+    with serve() as server, record(server.url, tmp_path, size_limit=1000) as proxy:
         server.say(Answer("word " * 100), Answer("x"))
         large = ask(proxy, "/api/generate", HI)  # type: ignore[arg-type]
         assert large.lines[-1]["done"]

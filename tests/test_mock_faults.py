@@ -203,6 +203,26 @@ def test_a_fault_that_makes_no_sense_is_an_error_of_the_test(
         assert ask(server, "/", method="GET").status == 200
 
 
+@pytest.mark.parametrize(
+    ("details", "text"),
+    [
+        ({"tool_calls": [{"arguments": {}}]}, "a tool call has a name"),
+        ({"tool_calls": [{"name": "add", "args": {}}]}, "'args'"),
+        ({"pieces": [("word", "x")]}, 'a piece is ("content" | "thinking", text)'),
+        ({"after": 1}, "there is no error"),
+        ({"early": True}, "there is no error"),
+        ({"error": "x", "status": 200}, "400 to 599, not 200"),
+    ],
+)
+def test_a_scripted_answer_that_makes_no_sense_is_an_error_of_the_test(
+    details: Dict[str, Any], text: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(text)):
+        Answer("Hi", **details)
+    with pytest.raises(TypeError, match="say takes texts and Answer objects, not 1"):
+        serve().say(1)  # type: ignore[arg-type]
+
+
 CLIENT_ERRORS = {
     "refuse": errors.ConnectionLostError,
     "reset": errors.ConnectionLostError,

@@ -6,8 +6,10 @@
         assert server.requests[-1].path == "/api/chat"
 
 What it says is made up, but always the same for the same prompt; `Server.say` puts other words
-into its mouth. Everything else is as on a real server: routes, checks, error texts, framing, and
-a store of models that create, copy, delete, pull and push really change.
+into its mouth, and `Server.fail` lets things go wrong. Everything else is as on a real server:
+routes, checks, error texts, framing, and a store of models that create, copy, delete, pull and
+push really change. `record` keeps what a real server says, and ``serve(replay=…)`` gives it again.
+The module `pytest_plugin` here has a fixture.
 """
 
 from ._app import Recorded

@@ -201,14 +201,18 @@ def refuse(head: Head, place: Place, any_host: bool, allow: Sequence[str]) -> Op
             )
     if any_host:
         return None
-    name = _host_name(place.host)
-    if _is_address(name):
-        return None if _address_allowed(name) else Reply(403, headers=allowed)
-    if not _name_allowed(name):
+    if not host_allowed(place.host):
         return Reply(403, headers=allowed)
-    if head.method == "OPTIONS" and name:
+    name = _host_name(place.host)
+    if head.method == "OPTIONS" and name and not _is_address(name):
         return Reply(204, headers=allowed)
     return None
+
+
+def host_allowed(host: str) -> bool:
+    """The host that a request names is this machine, or one near it."""
+    name = _host_name(host)
+    return _address_allowed(name) if _is_address(name) else _name_allowed(name)
 
 
 def cors_headers(head: Head, place: Place) -> List[Tuple[str, str]]:

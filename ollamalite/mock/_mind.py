@@ -12,6 +12,7 @@ from ._fill import Source, arguments, fill
 from ._gojson import float32
 
 _WORDS = re.compile(r"\s*\S{1,24}|\s+\Z")
+_CALL_KEYS = {"arguments", "id", "index", "name"}
 _TOKENS = re.compile(r"\w+|[^\w\s]")
 
 
@@ -25,7 +26,7 @@ class Answer:
     generation begins. ``finished=False`` lets it stop without a last object, as
     the server does when its runner just ends. ``delay``: seconds before each piece.
     Embeddings and transfers take only answers with an ``error``; for pull, push and create
-    ``after`` counts lines, one if it is None.
+    ``after`` counts lines, one if it is None. ``ValueError`` for what makes no sense.
     """
 
     def __init__(
@@ -43,6 +44,17 @@ class Answer:
         finished: bool = True,
         delay: Optional[float] = None,
     ) -> None:
+        for call in tool_calls:
+            if not call.get("name") or set(call) - _CALL_KEYS:
+                keys = ", ".join(sorted(_CALL_KEYS))
+                raise ValueError(f"a tool call has a name, and of {keys} what it needs: {call!r}")
+        for piece in pieces or ():
+            if len(piece) != 2 or piece[0] not in ("content", "thinking"):
+                raise ValueError(f'a piece is ("content" | "thinking", text), not {piece!r}')
+        if error is None and (early or after is not None):
+            raise ValueError("early and after say when an error comes: there is no error")
+        if not 400 <= status <= 599:
+            raise ValueError(f"status must be that of an error, 400 to 599, not {status!r}")
         if pieces is None:
             pieces = [("thinking", word) for word in words(thinking)]
             pieces += [("content", word) for word in words(text)]

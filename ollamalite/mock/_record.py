@@ -7,42 +7,33 @@ of the files.
 
 from __future__ import annotations
 
-import base64
 import os
 import re
-import selectors
 import socket
 import sys
 import threading
 import time
-from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+from typing import Any, Dict, Union
 from urllib.parse import urlsplit
 
-from . import _captures
+from . import _captures, _gateway
 from ._gojson import encode
-from ._listener import Listener, Served
-from ._reply import HungUp
+from ._listener import Listener, Served, is_loopback
+from ._relay import Answer, Request
+from ._reply import JSON, HungUp
 from ._wire import (
-    HEAD_LIMIT,
     Body,
     BodyFault,
     Head,
     ProtocolFault,
     Reader,
     head_bytes,
-    read_fields,
     read_head,
 )
 
-RECORD_LIMIT = 64 << 20
-"""Bytes of a request's body, and of an answer, that are recorded; more are only passed on."""
-
-CONNECTION_LIMIT = 200
+_CONNECTION_LIMIT = 200
 _CONNECT_TIMEOUT = 10.0
 _LINGER = 0.5
-_SECRET = re.compile("auth|cookie|credential|key|passw|secret|session|token", re.IGNORECASE)
-_SET_COOKIE = re.compile(rb"^set-cookie:[^\n]*\n", re.IGNORECASE | re.MULTILINE)
-_STATUS = re.compile(r"HTTP/(1)\.([01]) ([1-5][0-9][0-9])( |\Z)")
 
 
 class Upstream:
@@ -99,17 +90,27 @@ class Upstream:
 class Recorder(Listener):
     """A recording proxy; see `record`. Use it as a context manager, or `start` and `close`."""
 
-    def __init__(self, upstream: Upstream, folder: str, host: str, port: int) -> None:
+    def __init__(
+        self, upstream: Upstream, folder: str, host: str, port: int, size_limit: int
+    ) -> None:
         def take(sock: socket.socket, closing: threading.Event) -> Served:
             return _Relay(sock, self, upstream)
 
-        super().__init__(host, port, False, CONNECTION_LIMIT, take)
+        super().__init__(host, port, False, _CONNECTION_LIMIT, take)
+        self.limit = size_limit
         self._upstream = upstream
         self._folder = folder
         os.makedirs(folder, exist_ok=True)
         numbers = [re.match(r"(\d+)-.*\.json\Z", name) for name in os.listdir(folder)]
         self._number = max((int(found.group(1)) for found in numbers if found), default=0)
         self._numbering = threading.Lock()
+
+    def serves(self, host: str) -> bool:
+        """A browser may not be led here by a name that somebody else has given this machine.
+
+        The server could not tell: it gets to see its own name only.
+        """
+        return not is_loopback(self._host) or _gateway.host_allowed(host)
 
     def write(self, request: Dict[str, Any], response: Dict[str, Any]) -> None:
         """Put an exchange into the next file. Raises OSError."""
@@ -128,171 +129,6 @@ class Recorder(Listener):
             "notes": "",
         }
         _captures.write(self._folder, data)
-
-
-class _Answer:
-    """What comes from the server: passed on at once, and kept."""
-
-    def __init__(self, server: socket.socket, client: socket.socket, method: str) -> None:
-        self._server = server
-        self._client = client
-        self._method = method
-        self._reader = Reader(self._recv)
-        self._size = 0
-        self.started = time.monotonic()
-        self.pieces: List[bytes] = []
-        self.times: List[float] = []
-        self.interim: List[int] = []
-        self.head: Optional[Head] = None
-        self.status: Optional[int] = None
-        self.framing = "nothing"
-        self.body = b""
-        self.ended = False
-
-    @property
-    def came(self) -> bool:
-        return self._size > 0
-
-    @property
-    def too_large(self) -> bool:
-        return self._size > RECORD_LIMIT
-
-    def _recv(self, size: int) -> bytes:
-        self._await()
-        try:
-            data = self._server.recv(65536)
-        except OSError:
-            data = b""
-        if not data:
-            self.ended = True
-            return b""
-        now = time.monotonic()
-        self._client.sendall(data)
-        self._size += len(data)
-        if not self.too_large:
-            self.pieces.append(data)
-            self.times.append(round((now - self.started) * 1000, 1))
-        return data
-
-    def _await(self) -> None:
-        """Wait for the server, but not for a client that is gone."""
-        if getattr(self._server, "pending", int)():
-            return
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._server, selectors.EVENT_READ)
-            selector.register(self._client, selectors.EVENT_READ)
-            while True:
-                ready = [key.fileobj for key, _ in selector.select()]
-                if self._server in ready:
-                    return
-                if not self._client.recv(1, socket.MSG_PEEK):
-                    raise HungUp
-                # The next request waits already.
-                selector.unregister(self._client)
-
-    def read_head(self) -> bool:
-        """Read one head; False if it is an interim one. Raises `ProtocolFault`."""
-        line = self._reader.line(HEAD_LIMIT)
-        if line is None:
-            raise ProtocolFault(502)
-        found = _STATUS.match(line.decode("latin-1"))
-        if found is None:
-            raise ProtocolFault(502)
-        headers = read_fields(self._reader, HEAD_LIMIT)
-        status = int(found.group(3))
-        if status < 200:
-            self.interim.append(status)
-            return False
-        self.status = status
-        version = (int(found.group(1)), int(found.group(2)))
-        self.head = Head.of(self._method, "", version, headers)
-        return True
-
-    def read(self) -> None:
-        """Read to the end of the answer. Raises `ProtocolFault`."""
-        while self.head is None:
-            self.read_head()
-        length = self.head.get("content-length")
-        if self._method == "HEAD" or self.status in (204, 304):
-            self.framing = "none"
-        elif self.head.has_token("transfer-encoding", "chunked"):
-            self.framing = "chunked"
-            if not self._keep(Body(self.head, self._reader, _nothing).chunks()):
-                self.framing = "chunked-truncated"
-        elif length.isdigit():
-            self.framing = "content-length"
-            self._keep(Body(self.head, self._reader, _nothing).chunks())
-        else:
-            self.framing = "close"
-            self._keep(iter(lambda: self._reader.some(65536), b""))
-
-    def _keep(self, parts: Iterator[bytes]) -> bool:
-        """Read to the end; False if it does not come."""
-        kept: List[bytes] = []
-        try:
-            for part in parts:
-                if not self.too_large:
-                    kept.append(part)
-        except BodyFault:
-            return False
-        finally:
-            self.body = b"".join(kept)
-        return True
-
-    def pass_on(self) -> None:
-        """Pass on whatever still comes."""
-        while self._recv(65536):
-            pass
-
-    @property
-    def closes(self) -> bool:
-        """The server ends the connection with this answer."""
-        assert self.head is not None
-        if self.head.version < (1, 1) and not self.head.has_token("connection", "keep-alive"):
-            return True
-        return self.ended or self.head.has_token("connection", "close")
-
-    def described(self) -> Dict[str, Any]:
-        """The second half of a file."""
-        assert self.head is not None
-        pieces = _without_cookies(self.pieces)
-        came = [(len(piece), when) for piece, when in zip(pieces, self.times) if piece]
-        data: Dict[str, Any] = {"status": self.status}
-        if self.interim:
-            data["interim"] = self.interim
-        data["headers"] = [pair for pair in self.head.headers if pair[0].lower() != "set-cookie"]
-        data["framing"] = self.framing
-        data["writes"] = [size for size, _ in came]
-        data["times_ms"] = [when for _, when in came]
-        data["closed_after"] = self.closes
-        data.update(_captures.described_text(self.body))
-        data["raw_base64"] = base64.b64encode(b"".join(pieces)).decode()
-        return data
-
-
-def _nothing() -> None:
-    return None
-
-
-def _without_cookies(pieces: List[bytes]) -> List[bytes]:
-    """The bytes without the cookies that stand in their heads."""
-    raw = b"".join(pieces)
-    end = 0
-    while True:
-        interim = raw.startswith(b"HTTP/1.1 1", end)
-        end = raw.find(b"\r\n\r\n", end) + 4
-        if not interim:
-            break
-    spans = [found.span() for found in _SET_COOKIE.finditer(raw, 0, end)]
-    kept: List[bytes] = []
-    start = 0
-    for piece in pieces:
-        size = len(piece)
-        for first, last in reversed(spans):
-            piece = piece[: max(0, first - start)] + piece[max(0, last - start) :]
-        kept.append(piece)
-        start += size
-    return kept
 
 
 class _Relay(Served):
@@ -331,6 +167,9 @@ class _Relay(Served):
             return False
         if head is None:
             return False
+        if not self._recorder.serves(head.get("host")):
+            self._refuse(head, 403, b"")
+            return False
         try:
             server = self._upstream.connect()
         except OSError as error:
@@ -339,15 +178,16 @@ class _Relay(Served):
             return self._exchange(head, server)
 
     def _exchange(self, head: Head, server: socket.socket) -> bool:
-        answer = _Answer(server, self._socket, head.method)
+        limit = self._recorder.limit
+        answer = Answer(server, self._socket, head.method, limit)
 
         def proceed() -> None:
             if answer.read_head():
                 raise BodyFault("the server wants no body")
 
-        request = _Request(head, Body(head, self._reader, proceed))
+        request = Request(head, Body(head, self._reader, proceed), limit)
         try:
-            request.send(server, self._upstream)
+            request.send(server, self._upstream.authority, self._upstream.prefix)
             if not answer.came:
                 answer.started = time.monotonic()
             answer.read()
@@ -358,7 +198,7 @@ class _Relay(Served):
             _note(head, "the answer is no HTTP")
             return False
         if answer.too_large or request.too_large:
-            _note(head, f"more than {RECORD_LIMIT} bytes")
+            _note(head, f"more than {limit} bytes")
         elif not request.whole:
             _note(head, "the request was cut short")
         else:
@@ -370,87 +210,24 @@ class _Relay(Served):
 
     def _give_up(self, head: Head, reason: str) -> bool:
         _note(head, reason)
-        body = encode({"error": f"{reason}; is Ollama running there?"})
+        self._refuse(head, 502, encode({"error": f"{reason}; is Ollama running there?"}))
+        return False
+
+    def _refuse(self, head: Head, status: int, body: bytes) -> None:
         start = head_bytes(
             (1, 1),
-            502,
-            [("Content-Type", "application/json; charset=utf-8")],
+            status,
+            [("Content-Type", JSON)] if body else [],
             length=len(body),
             connection="close",
             chunked=False,
         )
-        self._socket.sendall(start + body)
+        self._socket.sendall(start if head.method == "HEAD" else start + body)
         # Closing with unread bytes would reset the connection under the client's feet.
         self._socket.shutdown(socket.SHUT_WR)
         self._socket.settimeout(_LINGER)
         while self._socket.recv(65536):
             pass
-        return False
-
-
-class _Request:
-    """What goes to the server: passed on piece by piece, and kept."""
-
-    def __init__(self, head: Head, body: Body) -> None:
-        self._head = head
-        self._body = body
-        self._kept: List[bytes] = []
-        self._raw: List[bytes] = []
-        self._size = 0
-        self.whole = True
-
-    @property
-    def too_large(self) -> bool:
-        return self._size > RECORD_LIMIT
-
-    def send(self, server: socket.socket, upstream: Upstream) -> None:
-        """Send it all. What the client still owes when the server has enough stays unsent."""
-        head = self._head
-        headers = [
-            (name, upstream.authority if name.lower() == "host" else value)
-            for name, value in head.headers
-        ]
-        target = re.sub(r"\A[A-Za-z]+://[^/?]*", "", head.target)
-        chunked = head.has_token("transfer-encoding", "chunked")
-        try:
-            server.sendall(_written(head, upstream.prefix + target, headers))
-            for data in self._body.chunks():
-                self._size += len(data)
-                sent = b"%x\r\n%b\r\n" % (len(data), data) if chunked else data
-                if not self.too_large:
-                    self._kept.append(data)
-                    self._raw.append(sent)
-                server.sendall(sent)
-            if chunked:
-                self._raw.append(b"0\r\n\r\n")
-                server.sendall(b"0\r\n\r\n")
-        except (BodyFault, OSError):
-            # The client sent less than it promised, or the server has answered already.
-            self.whole = False
-
-    def described(self) -> Dict[str, Any]:
-        """The first half of a file."""
-        head = self._head
-        headers = [pair for pair in head.headers if not _SECRET.search(pair[0])]
-        data: Dict[str, Any] = {
-            "method": head.method,
-            "path": head.target,
-            "version": "HTTP/{}.{}".format(*head.version),
-            "headers": headers,
-        }
-        sized = "content-length" in head.fields or "transfer-encoding" in head.fields
-        data.update(_captures.described_body(b"".join(self._kept) if sized else None))
-        odd = "transfer-encoding" in head.fields or "expect" in head.fields
-        if odd or head.version < (1, 1):
-            raw = _written(head, head.target, headers) + b"".join(self._raw)
-            data["raw_base64"] = base64.b64encode(raw).decode()
-        return data
-
-
-def _written(head: Head, target: str, headers: List[Tuple[str, str]]) -> bytes:
-    lines = ["{} {} HTTP/{}.{}".format(head.method, target, *head.version)]
-    lines += [f"{name}: {value}" for name, value in headers]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
 def _note(head: Head, reason: str) -> None:
@@ -463,6 +240,7 @@ def record(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
+    size_limit: int = 64 << 20,
 ) -> Recorder:
     """A proxy before a real server, to be used as ``with record(…) as proxy: … proxy.url``.
 
@@ -470,9 +248,9 @@ def record(
     is made if it is missing; ``serve(replay=…)`` takes it. ``host`` and ``port``: where to listen,
     port 0 takes a free one.
 
-    Headers with credentials and cookies are left out of the files; bodies are not looked into. Up
-    to 64 MiB of a request and of an answer are recorded; what is larger, not whole or no HTTP is
-    passed on, and said so on stderr. A server that cannot be reached is an error 502.
-    ``ValueError`` for a URL that makes no sense.
+    Headers with credentials and cookies are left out of the files; bodies are not looked into.
+    Requests and answers of up to ``size_limit`` bytes are recorded; what is larger, not whole or
+    no HTTP is passed on, and said so on stderr. 200 connections may be open at once. A server that
+    cannot be reached is an error 502. ``ValueError`` for a URL that makes no sense.
     """
-    return Recorder(Upstream(upstream), os.fspath(into), host, port)
+    return Recorder(Upstream(upstream), os.fspath(into), host, port, size_limit)

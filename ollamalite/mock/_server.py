@@ -48,6 +48,8 @@ class Server(Listener):
     def say(self, *answers: Union[Answer, str]) -> None:
         """Put down what the next generations say, one after another."""
         for answer in answers:
+            if not isinstance(answer, (Answer, str)):
+                raise TypeError(f"say takes texts and Answer objects, not {answer!r}")
             self._app.answers.append(Answer(answer) if isinstance(answer, str) else answer)
 
     def fail(
