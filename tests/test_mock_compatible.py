@@ -87,6 +87,23 @@ def test_a_chat_that_makes_no_sense_is_refused(shared, change, text):
     assert told.startswith(text)
 
 
+@pytest.mark.parametrize("path", [CHAT, "/v1/responses", "/v1/messages"])
+def test_what_is_nested_deeply_ends_no_connection(shared, path):
+    deep = '{"a":' * 3000 + "1" + "}" * 3000
+    call = {"id": "c", "call_id": "c", "function": {"name": "f", "arguments": deep}}
+    body = {
+        "model": "llama3.2",
+        "max_tokens": 10,
+        "messages": [{"role": "assistant", "content": "x", "tool_calls": [call]}],
+        "input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": deep}],
+        "response_format": {"type": "json_schema", "json_schema": {"schema": "DEEP"}},
+        "text": {"format": {"type": "json_schema", "schema": "DEEP"}},
+        "tools": [{"name": "f", "input_schema": "DEEP", "function": {"parameters": "DEEP"}}],
+    }
+    answer = ask(shared, path, json.dumps(body).replace('"DEEP"', deep).encode())
+    assert answer.status in (200, 400)
+
+
 def test_a_text_may_stop_at_texts_alone(shared):
     body = {"model": "llama3.2", "prompt": "x", "stop": ["a", 1]}
     wanted = "invalid type for 'stop' field: float64"
@@ -302,3 +319,166 @@ def test_hanging_up_ends_the_generation_and_frees_the_model():
         assert recorded.wait() == "hung up"
         (loaded,) = server.store.loaded()
         assert loaded.busy == 0
+
+
+# Anthropic's messages and OpenAI's responses
+
+MESSAGES = "/v1/messages"
+RESPONSES = "/v1/responses"
+
+
+def events(server: Server, path: str, body: Dict[str, Any]) -> List[Any]:
+    answer = ask(server, path, {**body, "stream": True})
+    assert answer.headers["Content-Type"] == "text/event-stream"
+    assert answer.headers["Cache-Control"] == "no-cache"
+    told = []
+    for event in answer.body.decode().split("\n\n")[:-1]:
+        name, data = event.split("\n")
+        told.append(json.loads(data[len("data: ") :]))
+        assert name == f"event: {told[-1]['type']}"
+    return told
+
+
+@pytest.fixture
+def thinker():
+    model = Model("m", capabilities=("completion", "tools", "thinking", "vision"), path="native")
+    with serve(models=[model, "llama3.2"], delay=0) as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"model": ""}, "model is required"),
+        ({"max_tokens": 0}, "max_tokens is required and must be positive"),
+        ({"messages": []}, "messages is required"),
+        (
+            {"messages": [{"content": [{"type": "image", "source": {"type": "url"}}]}]},
+            "invalid image source type: url. Only base64 images are supported.",
+        ),
+    ],
+)
+def test_a_message_that_makes_no_sense_is_refused(shared, change, text):
+    body = {"model": "llama3.2", "max_tokens": 10, "messages": SKY, **change}
+    answer = ask(shared, MESSAGES, body)
+    told = answer.json
+    assert (answer.status, told["type"]) == (400, "error")
+    assert told["error"] == {"type": "invalid_request_error", "message": text}
+    assert len(told["request_id"]) == len("req_") + 24
+
+
+def test_thinking_text_and_calls_are_blocks_of_a_message(thinker):
+    tool = {"name": "f", "input_schema": {"type": "object"}}
+    body = {"model": "m", "max_tokens": 10, "messages": SKY, "tools": [tool]}
+    said = Answer("x y", thinking="hm", tool_calls=[{"name": "f", "arguments": {"a": 1}}])
+    thinker.say(said, said)
+    whole = ask(thinker, MESSAGES, body).json
+    assert [block["type"] for block in whole["content"]] == ["thinking", "text", "tool_use"]
+    assert (whole["stop_reason"], whole["content"][2]["input"]) == ("tool_use", {"a": 1})
+    told = events(thinker, MESSAGES, body)
+    assert [event["type"] for event in told] == [
+        "message_start",
+        *("content_block_start", "content_block_delta", "content_block_stop"),
+        *("content_block_start", "content_block_delta", "content_block_delta"),
+        "content_block_stop",
+        *("content_block_start", "content_block_delta", "content_block_stop"),
+        *("message_delta", "message_stop"),
+    ]
+    assert told[9]["delta"] == {"type": "input_json_delta", "partial_json": '{"a":1}'}
+    assert told[-2]["delta"] == {"stop_reason": "tool_use"}
+    assert told[-2]["usage"] == whole["usage"]
+
+
+def test_a_message_can_hold_pictures_calls_and_results(thinker):
+    source = {"type": "base64", "media_type": "image/png", "data": PNG}
+    body = {
+        "model": "m",
+        "max_tokens": 100,
+        "system": [{"type": "text", "text": "Be brief."}],
+        "thinking": {"type": "disabled"},
+        "messages": [{"role": "user", "content": [{"type": "image", "source": source}]}],
+    }
+    (block,) = ask(thinker, MESSAGES, body).json["content"]
+    assert block["text"] == "The picture is a PNG of 3 by 2 pixels."
+    call = {"type": "tool_use", "id": "c1", "name": "f", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "c1", "content": "21 degrees"}
+    body["messages"] = [
+        *SKY,
+        {"role": "assistant", "content": [call]},
+        {"role": "user", "content": [result]},
+    ]
+    (block,) = ask(thinker, MESSAGES, body).json["content"]
+    assert block["text"] == "f says: 21 degrees"
+
+
+def test_thinking_is_let_drop_for_a_model_that_cannot(thinker):
+    thinking = {"type": "enabled", "budget_tokens": 1024}
+    body = {"model": "llama3.2", "max_tokens": 10, "messages": SKY, "thinking": thinking}
+    assert ask(thinker, MESSAGES, body).json["content"][0]["type"] == "text"
+    assert ask(thinker, MESSAGES, {**body, "model": "m"}).json["content"][0]["type"] == "thinking"
+
+
+@pytest.mark.parametrize(
+    ("item", "text"),
+    [
+        ({"type": "x"}, 'input[0]: unknown input item type: "x"'),
+        ({}, "input[0]: input item missing required 'type' field"),
+    ],
+)
+def test_an_item_that_is_none_is_refused(shared, item, text):
+    body = {"model": "llama3.2", "input": [item]}
+    assert error(shared, RESPONSES, body) == (400, text, "invalid_request_error")
+
+
+def test_thinking_text_and_calls_are_items_of_a_response(thinker):
+    tool = {"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": True}
+    body = {"model": "m", "input": "hi", "tools": [tool], "temperature": 0.5}
+    said = Answer("x y", thinking="hm", tool_calls=[{"name": "f", "arguments": {"a": 1}}])
+    thinker.say(said, said)
+    whole = ask(thinker, RESPONSES, body).json
+    kinds = ["reasoning", "message", "function_call"]
+    assert [item["type"] for item in whole["output"]] == kinds
+    assert (whole["tools"], whole["temperature"]) == ([tool], 0.5)
+    told = events(thinker, RESPONSES, body)
+    assert [event["sequence_number"] for event in told] == list(range(len(told)))
+    assert all(list(event) == sorted(event) for event in told)
+    done = [event for event in told if event["type"] == "response.output_item.done"]
+    assert [event["output_index"] for event in done] == [0, 1, 2]
+    last = told[-1]["response"]
+    assert last["output"] == [event["item"] for event in done]
+    assert [item["type"] for item in last["output"]] == kinds
+    assert json.loads(last["output"][2]["arguments"]) == {"a": 1}
+    assert last["usage"] == whole["usage"]
+
+
+def test_the_items_of_a_response_can_be_sent_back(thinker):
+    parameters = {"type": "object", "properties": {"city": {"type": "string"}}}
+    tool = {"type": "function", "name": "get_weather", "parameters": parameters}
+    items = [{"role": "user", "content": "What is the weather in Paris?"}]
+    body = {"model": "m", "input": items, "tools": [tool]}
+    output = ask(thinker, RESPONSES, body).json["output"]
+    call = output[-1]
+    result = {"type": "function_call_output", "call_id": call["call_id"], "output": "21 degrees"}
+    body["input"] = [*items, *output, result]
+    message = ask(thinker, RESPONSES, body).json["output"][-1]
+    assert message["content"][0]["text"] == "get_weather says: 21 degrees"
+
+
+def test_a_response_has_the_form_that_was_asked_for(shared):
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    form = {"type": "json_schema", "name": "N", "schema": schema}
+    body = {"model": "llama3.2", "input": "hi", "text": {"format": form}}
+    answer = ask(shared, RESPONSES, body).json
+    assert answer["text"] == {"format": form}
+    assert list(json.loads(answer["output"][0]["content"][0]["text"])) == ["n"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [(MESSAGES, {"max_tokens": 10, "messages": SKY}), (RESPONSES, {"input": "hi"})],
+)
+def test_a_stream_that_fails_just_ends(path, body):
+    with serve(delay=0) as server:
+        server.say(Answer("one two", error="broken", after=1))
+        told = events(server, path, {"model": "llama3.2", **body})
+    assert told[-1]["type"].endswith("delta")

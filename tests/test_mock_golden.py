@@ -21,9 +21,7 @@ from ollamalite.mock import Answer, Layer, Model, Server, serve
 CAPTURES = Path(__file__).parent / "captures"
 
 LEFT_OUT = {
-    "v1-responses": "the compatible endpoints are not part of the description",
-    "v1-messages": "the compatible endpoints are not part of the description",
-    "v1-audio-no-file": "the compatible endpoints are not part of the description",
+    "v1-audio-no-file": "the mock does not hear: the endpoint is not part of the description",
     "server-": "a server that dies: nothing that the mock does by itself",
     "cloud-chat-500": "a plain text of the cloud: the mock's cloud speaks JSON",
     "cloud-generate-stream": "a cloud that puts thinking and text into one object",
@@ -448,6 +446,8 @@ SPEAKING = (
     "/api/generate",
     "/v1/chat/completions",
     "/v1/completions",
+    "/v1/messages",
+    "/v1/responses",
 )
 
 # Lines of progress before the failure, where it is not the first line alone.
@@ -458,6 +458,10 @@ def native(path: str, text: str) -> List[Dict[str, Any]]:
     """The native objects that an answer was made of, as far as they can be told from it."""
     if not path.startswith("/v1/"):
         return [json.loads(line) for line in text.split("\n") if line]
+    if path == "/v1/messages":
+        return [message_native(json.loads(text))]
+    if path == "/v1/responses":
+        return response_native(text)
     if not text.startswith("data: "):
         return [openai_native(json.loads(text))]
     told = [part[len("data: ") :] for part in text.split("\n\n") if part]
@@ -493,6 +497,31 @@ def openai_native(value: Dict[str, Any]) -> Dict[str, Any]:
         "done": reason is not None,
         "done_reason": "stop" if reason == "tool_calls" else reason,
     }
+
+
+def message_native(value: Dict[str, Any]) -> Dict[str, Any]:
+    parts = {part["type"]: part for part in value["content"]}
+    called = parts.get("tool_use")
+    calls = [
+        {"id": part["id"], "function": {"name": part["name"], "arguments": part["input"]}}
+        for part in ([called] if called else ())
+    ]
+    message = {
+        "content": parts.get("text", {}).get("text", ""),
+        "thinking": parts.get("thinking", {}).get("thinking", ""),
+        "tool_calls": calls,
+    }
+    return {"model": value["model"], "message": message, "done": True}
+
+
+def response_native(text: str) -> List[Dict[str, Any]]:
+    if text.startswith("event: "):
+        events = [json.loads(part.partition("\ndata: ")[2]) for part in text.split("\n\n") if part]
+        told = [event["delta"] for event in events if event["type"].endswith("_text.delta")]
+    else:
+        told = [part["text"] for item in json.loads(text)["output"] for part in item["content"]]
+    pieces = [{"model": "m", "message": {"content": part}, "done": False} for part in told]
+    return [*pieces, {"model": "m", "message": {"content": ""}, "done": True}]
 
 
 def spoken(name: str, request: Dict[str, Any], response: Dict[str, Any]) -> Optional[Answer]:
@@ -555,8 +584,12 @@ def spoken(name: str, request: Dict[str, Any], response: Dict[str, Any]) -> Opti
 # Comparing
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(Z|[+-]\d\d:\d\d)\Z")
-NUMBERS = re.compile(r"\A(.+_(duration|count|tokens)|size|total|completed|created)\Z")
-MADE_UP = re.compile(r"(call_[a-z0-9]{8}|(chatcmpl|cmpl)-[0-9]+)\Z")
+NUMBERS = re.compile(
+    r"\A(.+_(duration|count|tokens)|size|total|completed|created|(created|completed)_at)\Z"
+)
+MADE_UP = re.compile(
+    r"(call_[a-z0-9]{8}|(chatcmpl|cmpl)-[0-9]+|(resp|msg)_[0-9]+|(msg|req)_[0-9a-f]{24})\Z"
+)
 HEXADECIMAL = re.compile(r"\b[0-9a-f]{64}\b|(?<=pulling )[0-9a-f]{12}|(?<=pushing )[0-9a-f]{12}")
 WORDS = {"recommendations", "results", "links"}
 
@@ -583,7 +616,7 @@ def masked(key: str, value: Any) -> Any:
         time = TIME.match(value)
         if time:
             return "zero time" if value.startswith("0001") else ["time", time.group(1)]
-        if key == "id" and MADE_UP.match(value):
+        if key in ("id", "item_id", "request_id") and MADE_UP.match(value):
             return "made up"
         if key == "data":
             return value if value == "[DONE]" else masked("", json.loads(value))

@@ -167,6 +167,32 @@ def test_models_are_listed_and_looked_up(client, server):
     assert (model.id, model.object, model.owned_by) == ("llama3.2", "model", "library")
 
 
+def test_a_response_is_given_whole_and_in_events(client):
+    whole = client.responses.create(model="llama3.2", input="Why is the sky blue?")
+    assert "Rayleigh" in whole.output_text
+    with client.responses.stream(model="llama3.2", input="Why is the sky blue?") as stream:
+        text = "".join(each.delta for each in stream if each.type == "response.output_text.delta")
+        last = stream.get_final_response()
+    assert text == last.output_text == whole.output_text
+    assert last.usage == whole.usage
+    parsed = client.responses.parse(model="llama3.2", input="Where?", text_format=City)
+    assert isinstance(parsed.output_parsed, City)
+
+
+def test_a_response_calls_a_tool_and_goes_on(client):
+    tool: Any = {"type": "function", "strict": False, **ADD["function"]}
+    items: Any = [{"role": "user", "content": "What is 3 plus 4? Use add."}]
+    answer = client.responses.create(model="qwen3", input=items, tools=[tool])
+    kinds = [item.type for item in answer.output]
+    assert kinds == ["reasoning", "function_call"]
+    call = answer.output[-1]
+    result = {"type": "function_call_output", "call_id": call.call_id, "output": "7"}
+    again = client.responses.create(
+        model="qwen3", input=[*items, *answer.output, result], tools=[tool]
+    )
+    assert again.output_text == "add says: 7"
+
+
 def test_failures_have_the_classes_of_their_statuses(client, server):
     with pytest.raises(openai.NotFoundError, match="model 'nope' not found") as caught:
         client.chat.completions.create(model="nope", messages=SKY)

@@ -17,6 +17,8 @@ from ._gojson import encode
 from ._reply import BARE_JSON, JSON, Failure, Reply, Response, Stream, close
 
 EVENTS = "text/event-stream"
+UNCACHED = (("Cache-Control", "no-cache"), ("Connection", "keep-alive"))
+"""Header fields of the streams whose events have names."""
 
 Object = Dict[str, Any]
 
@@ -50,8 +52,8 @@ class Writer:
         """The one object of an answer that is no stream."""
         raise NotImplementedError
 
-    def piece(self, answer: Object) -> bytes:
-        """What goes out for one object of a stream; one with ``error`` is the last of its own."""
+    def pieces(self, answer: Object) -> Sequence[bytes]:
+        """The chunks for one object of a stream; that of a failure has only ``error``."""
         raise NotImplementedError
 
 
@@ -79,6 +81,10 @@ def serve(
     return tell(writer(request), request.get("stream", False), handler, translated)
 
 
+def named_event(name: str, value: Any) -> bytes:
+    return f"event: {name}\ndata: ".encode() + encode(value) + b"\n\n"
+
+
 def misused(writer: Writer, text: str) -> Reply:
     """What is found in the translation is told in another form than what a handler finds."""
     return Reply(400, encode(writer.error(400, text)), JSON)
@@ -91,13 +97,14 @@ def tell(writer: Writer, streaming: bool, handler: Handler, call: Call) -> Respo
     except Failure as failure:
         return _refused(writer, failure.status, failure.body, chunked=False)
     if isinstance(response, Stream):
-        return Stream(_pieces(writer, response.chunks), EVENTS, writer.headers)
+        return Stream(_chunks(writer, response.chunks), EVENTS, writer.headers)
     body = json.loads(response.body)
     if response.status != 200:
         return _refused(writer, response.status, body, response.chunked)
     if streaming:
         # What only loads the model is answered by one object even then.
-        return Reply(200, writer.piece(body), EVENTS, writer.headers, response.chunked)
+        data = b"".join(writer.pieces(body))
+        return Reply(200, data, EVENTS, writer.headers, response.chunked)
     return Reply(200, encode(writer.whole(body)) + b"\n", BARE_JSON, chunked=response.chunked)
 
 
@@ -107,12 +114,10 @@ def _refused(writer: Writer, status: int, body: Mapping[str, Any], chunked: bool
     return Reply(status, encode(writer.error(status, text)) + b"\n", BARE_JSON, chunked=chunked)
 
 
-def _pieces(writer: Writer, lines: Iterator[bytes]) -> Iterator[bytes]:
+def _chunks(writer: Writer, lines: Iterator[bytes]) -> Iterator[bytes]:
     try:
         for line in lines:
-            data = writer.piece(json.loads(line))
-            if data:
-                yield data
+            yield from writer.pieces(json.loads(line))
     finally:
         close(lines)
 

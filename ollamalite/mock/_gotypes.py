@@ -30,6 +30,18 @@ _GO_NAMES = {
     "StreamOptions": "openai.StreamOptions",
     "CompletionRequest": "openai.CompletionRequest",
     "OpenAIEmbedRequest": "openai.EmbedRequest",
+    "ResponsesRequest": "openai.ResponsesRequest",
+    "ResponseReasoning": "openai.ResponsesReasoning",
+    "ResponseText": "openai.ResponsesText",
+    "ResponseFormat": "openai.ResponsesTextFormat",
+    "ResponseTool": "openai.ResponsesTool",
+    "MessagesRequest": "anthropic.MessagesRequest",
+    "AnthropicTurn": "anthropic.MessageParam",
+    "AnthropicTool": "anthropic.Tool",
+    "AnthropicToolChoice": "anthropic.ToolChoice",
+    "AnthropicThinking": "anthropic.ThinkingConfig",
+    "AnthropicMetadata": "anthropic.Metadata",
+    "AnthropicOutputConfig": "anthropic.OutputConfig",
 }
 
 _DURATION = "duration"
@@ -63,6 +75,14 @@ _GO_FIELDS: Dict[str, Any] = {
     "ChatCompletionSchema.schema": _RAW,
     "CompletionRequest.stop": "any",
     "OpenAIEmbedRequest.input": "any",
+    "ResponsesRequest.input": "any",
+    "ResponsesRequest.conversation": "any",
+    "ResponseText.format": "ResponseFormat",
+    "ResponseFormat.schema": _RAW,
+    "ResponseTool.parameters": _MAP,
+    "MessagesRequest.system": "any",
+    "AnthropicTurn.content": "any",
+    "AnthropicTool.input_schema": _RAW,
 }
 
 # Fields that are described for older servers only: this one ignores them, whatever they hold.

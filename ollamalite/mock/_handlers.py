@@ -6,10 +6,12 @@ from typing import Dict
 
 from . import (
     _account,
+    _anthropic,
     _embedding,
     _generation,
     _management,
     _openai,
+    _responses,
     _system_one,
     _transfer,
 )
@@ -47,4 +49,6 @@ HANDLERS: Dict[str, Handler] = {
     "v1_embeddings": _openai.embeddings,
     "v1_models": _openai.models,
     "v1_model": _openai.model,
+    "v1_responses": _responses.responses,
+    "v1_messages": _anthropic.messages,
 }

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import random
 import struct
 import time
 from base64 import b64encode
-from typing import Any, Dict, Iterator, List, Mapping, Optional
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from . import _embedding, _generation, _management, _names
 from ._app import Call
 from ._compatible import Translated, Writer, refused_by_cloud, serve, tell
-from ._gojson import Float32, as_list, as_map, encode
+from ._gojson import Float32, SyntaxFault, as_list, as_map, encode, plain, scan
 from ._gotypes import Raw, kind
 from ._govalues import ValueFault, base64_bytes, unix_seconds
 from ._reply import Failure, Response
@@ -99,7 +98,7 @@ def _chat_request(request: Object) -> Object:
     if form == "json_object":
         native["format"] = "json"
     elif form == "json_schema" and isinstance(schema, Raw):
-        native["format"] = json.loads(schema.text)
+        native["format"] = plain(schema.node)
     reasoning = request.get("reasoning")
     named = request.get("reasoning_effort") if reasoning is None else reasoning.get("effort")
     native["think"] = effort(named or "")
@@ -119,7 +118,7 @@ def _parts(message: Mapping[str, Any], messages: List[Object]) -> Iterator[Objec
     role = message.get("role", "")
     content = message.get("content")
     calls = message.get("tool_calls")
-    rest: Object = {"thinking": message.get("reasoning", ""), "tool_calls": _native_calls(calls)}
+    rest: Object = {"thinking": message.get("reasoning", ""), "tool_calls": native_calls(calls)}
     if role.lower() == "tool":
         rest["tool_call_id"] = message.get("tool_call_id", "")
         rest["tool_name"] = message.get("name") or _tool_name(rest["tool_call_id"], messages)
@@ -153,7 +152,7 @@ def _part(part: Mapping[str, Any]) -> Object:
         url = part.get("image_url")
         url = as_map(url).get("url") if isinstance(url, dict) else url
         if isinstance(url, str):
-            return {"content": "", "images": [_image(url)]}
+            return {"content": "", "images": [data_url(url)]}
     if sort == "input_audio":
         data = as_map(part.get("input_audio")).get("data")
         if isinstance(data, str):
@@ -161,7 +160,7 @@ def _part(part: Mapping[str, Any]) -> Object:
     raise Failure(400, "invalid message format")
 
 
-def _image(url: str) -> str:
+def data_url(url: str) -> str:
     if url.startswith(("http://", "https://")):
         raise Failure(
             400,
@@ -181,13 +180,14 @@ def _base64(text: str, complaint: str) -> str:
     return text
 
 
-def _native_calls(calls: Optional[List[Object]]) -> List[Object]:
+def native_calls(calls: Optional[List[Object]]) -> List[Object]:
     native: List[Object] = []
     for tool_call in calls or ():
         function = as_map(tool_call.get("function"))
         try:
-            arguments: Any = json.loads(function.get("arguments", ""))
-        except (ValueError, RecursionError):
+            text = function.get("arguments", "").encode("utf-8", "replace").decode("latin-1")
+            arguments = plain(scan(text))
+        except SyntaxFault:
             arguments = None
         if not isinstance(arguments, dict):
             raise Failure(400, "invalid tool call arguments")
@@ -269,7 +269,7 @@ def _wants_usage(request: Mapping[str, Any]) -> bool:
     return bool(as_map(request.get("stream_options")).get("include_usage"))
 
 
-def _told_calls(message: Mapping[str, Any]) -> List[Object]:
+def told_calls(message: Mapping[str, Any]) -> List[Object]:
     calls: List[Object] = []
     for tool_call in message.get("tool_calls") or ():
         function = tool_call["function"]
@@ -298,7 +298,7 @@ class _ChatWriter(OpenAIWriter):
         told: Object = {"role": message["role"], "content": message["content"]}
         if message.get("thinking"):
             told["reasoning"] = message["thinking"]
-        calls = _told_calls(message)
+        calls = told_calls(message)
         if calls:
             told["tool_calls"] = calls
         reason = "tool_calls" if calls else answer.get("done_reason") or None
@@ -317,10 +317,10 @@ class _ChatWriter(OpenAIWriter):
             result["_debug_info"] = answer["_debug_info"]
         return result
 
-    def piece(self, answer: Object) -> bytes:
+    def pieces(self, answer: Object) -> Sequence[bytes]:
         message = as_map(answer.get("message"))
         content, thinking = message.get("content", ""), message.get("thinking", "")
-        calls = _told_calls(message)
+        calls = told_calls(message)
         self._called = self._called or bool(calls)
         done = answer.get("done", False)
         deltas: List[Object] = []
@@ -349,7 +349,7 @@ class _ChatWriter(OpenAIWriter):
             if self._usage:
                 data += event({**self._chunk(answer, []), "usage": _usage(answer)})
             data += _DONE
-        return data
+        return (data,)
 
     def _first(self, delta: Object) -> Object:
         begun, self._begun = self._begun, True
@@ -386,7 +386,7 @@ class _TextWriter(OpenAIWriter):
             "usage": _usage(answer),
         }
 
-    def piece(self, answer: Object) -> bytes:
+    def pieces(self, answer: Object) -> Sequence[bytes]:
         chunk: Object = {
             "id": self._id,
             "object": "text_completion",
@@ -403,7 +403,7 @@ class _TextWriter(OpenAIWriter):
             if self._usage:
                 data += event({**chunk, "choices": [], "usage": _usage(answer)})
             data += _DONE
-        return data
+        return (data,)
 
     def _choice(self, answer: Mapping[str, Any]) -> Object:
         reason = answer.get("done_reason") or None
