@@ -473,6 +473,22 @@ def test_a_response_has_the_form_that_was_asked_for(shared):
     assert list(json.loads(answer["output"][0]["content"][0]["text"])) == ["n"]
 
 
+@pytest.mark.parametrize(("version", "connection"), [("1.1", ["close"]), ("1.0", [])])
+def test_a_stream_of_named_events_keeps_no_connection_that_is_to_end(shared, version, connection):
+    import http.client
+    import socket
+
+    data = json.dumps({"model": "llama3.2", "input": "hi", "stream": True}).encode()
+    lines = [f"POST {RESPONSES} HTTP/{version}", "Host: localhost", "Connection: close"]
+    head = "\r\n".join([*lines, f"Content-Length: {len(data)}", "", ""]).encode()
+    with socket.create_connection(("127.0.0.1", shared.port), 10) as peer:
+        peer.sendall(head + data)
+        answer = http.client.HTTPResponse(peer)
+        answer.begin()
+        assert answer.headers.get_all("Connection", []) == connection
+        assert b"response.completed" in answer.read()
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [(MESSAGES, {"max_tokens": 10, "messages": SKY}), (RESPONSES, {"input": "hi"})],

@@ -352,6 +352,9 @@ def head_bytes(
     reason = REASONS.get(status, f"status code {status}")
     lines = [f"HTTP/{version[0]}.{version[1]} {status} {reason}"]
     ordered = sorted(headers, key=lambda header: header[0])
+    if connection or (length is None and not chunked):
+        # A handler cannot keep a connection that is about to end.
+        ordered = [header for header in ordered if header != ("Connection", "keep-alive")]
     lines += [f"{name}: {value}" for name, value in ordered]
     lines.append("Date: " + http_date())
     if length is not None:
