@@ -179,8 +179,8 @@ class Description:
         return [schema for schema in self.client_schemas() if self.is_record(schema.name)]
 
     def request_records(self) -> List[Schema]:
-        """The schemas with members that the body of some request has, in the order of the file."""
-        roots = [op.raw["requestBody"] for op in self.operations if "requestBody" in op.raw]
+        """The schemas with members that a JSON body of a request has, in the order of the file."""
+        roots = [{"$ref": SCHEMA_PREFIX + op.request} for op in self.operations if op.request]
         return [schema for schema in self._reached(roots) if self.is_record(schema.name)]
 
     def _reached(self, roots: List[Any]) -> List[Schema]:

@@ -498,3 +498,59 @@ def test_a_stream_that_fails_just_ends(path, body):
         server.say(Answer("one two", error="broken", after=1))
         told = events(server, path, {"model": "llama3.2", **body})
     assert told[-1]["type"].endswith("delta")
+
+
+# Transcriptions
+
+HEAR = "/v1/audio/transcriptions"
+WAV = b"RIFF\x24\0\0\0WAVEfmt \r\n--X\n\r\n\r\n"
+
+
+def form(**fields: bytes) -> bytes:
+    parts = [
+        b'--X-Y\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % (name.encode(), value)
+        for name, value in fields.items()
+    ]
+    return b"".join(parts) + b"--X-Y--\r\n"
+
+
+def hear(server: Server, body: bytes, kind: str = "multipart/form-data; boundary=X-Y") -> Any:
+    return ask(server, HEAR, body, headers={"Content-Type": kind})
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "text"),
+    [
+        (b"", "application/json", "request Content-Type isn't multipart/form-data"),
+        (b"", "multipart/form-data", "no multipart boundary param in Content-Type"),
+        (b"", "multipart/form-data; boundary=X-Y", "multipart: NextPart: EOF"),
+        (form(file=WAV)[:-6], 'multipart/form-data; boundary="X-Y"', "multipart: NextPart: EOF"),
+    ],
+)
+def test_a_form_that_is_none_is_refused(shared, body, kind, text):
+    answer = hear(shared, body, kind)
+    told = f"failed to parse multipart form: {text}"
+    assert (answer.status, answer.json["error"]["message"]) == (400, told)
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"file": WAV}, "model is required"),
+        ({"model": b"gemma3"}, "file is required: http: no such file"),
+        ({"model": b"gemma3", "file": b""}, "audio file is empty"),
+    ],
+)
+def test_a_form_that_lacks_something_is_refused(shared, fields, text):
+    answer = hear(shared, form(**fields))
+    assert (answer.status, answer.json["error"]["message"]) == (400, text)
+
+
+def test_a_sound_is_heard_byte_by_byte(shared):
+    answer = hear(shared, form(file=WAV, model=b"gemma3", language=b"en"))
+    assert answer.headers["Content-Type"] == "application/x-ndjson"
+    assert answer.lines == [{"text": f"The sound has {len(WAV)} bytes."}]
+    answer = hear(shared, form(file=WAV, model=b"gemma3", response_format=b"text"))
+    assert answer.body == b"The sound has %d bytes." % len(WAV)
+    answer = hear(shared, form(file=WAV, model=b"nope"))
+    assert (answer.status, answer.json["error"]["type"]) == (404, "not_found_error")

@@ -21,7 +21,6 @@ from ollamalite.mock import Answer, Layer, Model, Server, serve
 CAPTURES = Path(__file__).parent / "captures"
 
 LEFT_OUT = {
-    "v1-audio-no-file": "the mock does not hear: the endpoint is not part of the description",
     "server-": "a server that dies: nothing that the mock does by itself",
     "cloud-chat-500": "a plain text of the cloud: the mock's cloud speaks JSON",
     "cloud-generate-stream": "a cloud that puts thinking and text into one object",

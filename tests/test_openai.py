@@ -193,6 +193,12 @@ def test_a_response_calls_a_tool_and_goes_on(client):
     assert again.output_text == "add says: 7"
 
 
+def test_a_sound_is_written_down(client):
+    sound = ("speech.wav", b"RIFF\x24\0\0\0WAVEfmt ")
+    answer = client.audio.transcriptions.create(model="gemma3", file=sound)
+    assert answer.text == "The sound has 16 bytes."
+
+
 def test_failures_have_the_classes_of_their_statuses(client, server):
     with pytest.raises(openai.NotFoundError, match="model 'nope' not found") as caught:
         client.chat.completions.create(model="nope", messages=SKY)

@@ -675,6 +675,17 @@ ROUTES: Tuple[Dict[str, Any], ...] = (
         },
         "local": True,
     },
+    {
+        "method": "POST",
+        "path": "/v1/audio/transcriptions",
+        "operation": "v1_transcriptions",
+        "request": None,
+        "stream": None,
+        "status": 200,
+        "content_type": "application/x-ndjson",
+        "example": [{"text": "Hello there."}],
+        "local": True,
+    },
 )
 
 TYPES: Dict[str, Dict[str, Any]] = {

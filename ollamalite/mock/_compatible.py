@@ -42,8 +42,10 @@ class Translated(Call):
 class Writer:
     """How the native answers to one request are told to its client."""
 
+    content_type: str = EVENTS
+    """The type of a stream."""
     headers: Sequence[Tuple[str, str]] = ()
-    """Header fields of a stream."""
+    """Further header fields of a stream."""
 
     def error(self, status: int, message: str) -> Object:
         raise NotImplementedError
@@ -97,14 +99,14 @@ def tell(writer: Writer, streaming: bool, handler: Handler, call: Call) -> Respo
     except Failure as failure:
         return _refused(writer, failure.status, failure.body, chunked=False)
     if isinstance(response, Stream):
-        return Stream(_chunks(writer, response.chunks), EVENTS, writer.headers)
+        return Stream(_chunks(writer, response.chunks), writer.content_type, writer.headers)
     body = json.loads(response.body)
     if response.status != 200:
         return _refused(writer, response.status, body, response.chunked)
     if streaming:
         # What only loads the model is answered by one object even then.
         data = b"".join(writer.pieces(body))
-        return Reply(200, data, EVENTS, writer.headers, response.chunked)
+        return Reply(200, data, writer.content_type, writer.headers, response.chunked)
     return Reply(200, encode(writer.whole(body)) + b"\n", BARE_JSON, chunked=response.chunked)
 
 

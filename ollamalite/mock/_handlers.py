@@ -13,6 +13,7 @@ from . import (
     _openai,
     _responses,
     _system_one,
+    _transcription,
     _transfer,
 )
 from ._app import Handler
@@ -51,4 +52,5 @@ HANDLERS: Dict[str, Handler] = {
     "v1_model": _openai.model,
     "v1_responses": _responses.responses,
     "v1_messages": _anthropic.messages,
+    "v1_transcriptions": _transcription.transcribe,
 }

@@ -245,6 +245,8 @@ def _describe(image: bytes) -> str:
         width = int.from_bytes(image[16:20], "big")
         height = int.from_bytes(image[20:24], "big")
         return f"The picture is a PNG of {width} by {height} pixels."
+    if image[8:12] == b"WAVE" or image.startswith((b"ID3", b"\xff\xfb")):
+        return f"The sound has {len(image)} bytes."
     kinds = ((b"\xff\xd8", "JPEG"), (b"RIFF", "WebP"), (b"GIF8", "GIF"))
     kind = next((name for magic, name in kinds if image.startswith(magic)), "unknown")
     return f"The picture is of kind {kind} and has {len(image)} bytes."
