@@ -15,19 +15,22 @@ the run fails.
 
 import copy
 import json
+import os
 import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Set
 
 import schemathesis
 import yaml
 from schemathesis.cli import schemathesis as command
 
-from ollamalite.mock import serve
+from ollamalite.mock import Model, serve
 
-DESCRIPTION = Path(__file__).parent.parent / "openapi" / "ollama.yaml"
+ROOT = Path(__file__).parent.parent
+DESCRIPTION = ROOT / "openapi" / "ollama.yaml"
+CAPABILITIES = ("completion", "tools", "thinking", "insert", "vision", "embedding")
 LEFT_OUT = ("negative_data_rejection", "positive_data_acceptance", "ignored_auth")
 CONFIGURATION = """
 [checks.not_a_server_error]
@@ -56,6 +59,18 @@ def view(description: Dict[str, Any]) -> Dict[str, Any]:
     return seen
 
 
+def asked(description: Dict[str, Any]) -> Set[str]:
+    """The models that requests of the description ask for."""
+    found: Set[str] = set()
+    for item in description["paths"].values():
+        for operation in item.values():
+            body = operation.get("requestBody", {}) if isinstance(operation, dict) else {}
+            for media in body.get("content", {}).values():
+                values = [example.get("value") for example in media["examples"].values()]
+                found |= {value["model"] for value in values if value and "model" in value}
+    return found
+
+
 @schemathesis.deserializer("application/x-ndjson")
 def lines(ctx: Any, response: Any) -> List[Any]:
     if not response.content.endswith((b"\n", b"}")):
@@ -66,7 +81,12 @@ def lines(ctx: Any, response: Any) -> List[Any]:
 def main(examples: str) -> int:
     crashes: List[str] = []
     threading.excepthook = lambda crash: crashes.append(repr(crash.exc_value))
+    description = yaml.safe_load(DESCRIPTION.read_text(encoding="utf-8"))
     with serve(delay=0, cloud=True) as server, tempfile.TemporaryDirectory() as folder:
+        for name in asked(description):
+            model = Model(name, capabilities=CAPABILITIES)
+            if server.store.find(model.name) is None and model.name.valid:
+                server.store.put(model)
         models = [model.copy() for model in server.store.models()]
 
         @schemathesis.hook
@@ -77,11 +97,12 @@ def main(examples: str) -> int:
                     server.store.put(model.copy())
             server._app.signed_in = True
 
-        description = yaml.safe_load(DESCRIPTION.read_text(encoding="utf-8"))
         file = Path(folder, "ollama.json")
         file.write_text(json.dumps(view(description)), encoding="utf-8")
         configuration = Path(folder, "schemathesis.toml")
         configuration.write_text(CONFIGURATION, encoding="utf-8")
+        # It keeps notes of what it found where it runs.
+        os.chdir(folder)
         status: int = command.main(
             [
                 f"--config-file={configuration}",
@@ -97,6 +118,7 @@ def main(examples: str) -> int:
             ],
             standalone_mode=False,
         )
+        os.chdir(ROOT)
     for crash in crashes:
         print("CRASHED:", crash)
     return 1 if crashes else status
