@@ -9,7 +9,7 @@ here: they are taken as they are, apart from their structure.
 from __future__ import annotations
 
 from collections import abc
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 Converter = Callable[[Any], Any]
 
@@ -94,32 +94,44 @@ def integer(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, str):
-        try:
-            return int(value)
-        except ValueError:
-            pass
+        whole, point, zeros = value.strip().partition(".")
+        if not point or (zeros and not zeros.strip("0")):
+            try:
+                return int(whole)
+            except ValueError:
+                pass
+    elif not isinstance(value, float):
+        found = _number_of(value)
+        if found is not None and found.is_integer():
+            return int(found)
     raise Mismatch("an integer", value)
 
 
 def number(value: Any) -> Any:
-    if isinstance(value, (int, float, str)):
-        try:
-            return float(value)
-        except (ValueError, OverflowError):
-            pass
-    raise Mismatch("a number", value)
+    found = _number_of(value)
+    if found is None:
+        raise Mismatch("a number", value)
+    return found
+
+
+def _number_of(value: Any) -> Optional[float]:
+    """The float that a value stands for: texts, Decimal, the scalars of numpy and the like."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def boolean(value: Any) -> Any:
     if isinstance(value, bool):
         return value
-    if isinstance(value, (int, float)) and value in (0, 1):
-        return bool(value)
     if isinstance(value, str):
         if value.lower() in _TRUE:
             return True
         if value.lower() in _FALSE:
             return False
+    elif _number_of(value) in (0, 1):
+        return bool(_number_of(value))
     raise Mismatch("a boolean", value)
 
 

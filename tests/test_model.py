@@ -6,6 +6,8 @@ import datetime
 import inspect
 import json
 import pickle
+from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -146,6 +148,62 @@ def test_numbers_and_truth_values_are_taken_in_the_forms_that_pydantic_takes():
     options = Options(seed="7", top_k=3.0, temperature="0.5", numa="yes")
     assert (options.seed, options.top_k, options.temperature, options.numa) == (7, 3, 0.5, True)
     assert Options(temperature=1).temperature == 1.0
+    assert Options(seed="5.0", top_k=" -5.00 ").model_dump(exclude_none=True) == {
+        "seed": 5,
+        "top_k": -5,
+    }
+
+
+class Scalar:
+    """As numpy makes them: neither int nor float."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __float__(self):
+        return float(self.value)
+
+
+class Index(Scalar):
+    def __index__(self):
+        return self.value
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"seed": Index(2**40)}, 2**40),
+        ({"seed": Scalar(5.0)}, 5),
+        ({"seed": Decimal("5")}, 5),
+        ({"temperature": Scalar(0.5)}, 0.5),
+        ({"temperature": Decimal("0.5")}, 0.5),
+        ({"temperature": Fraction(1, 2)}, 0.5),
+        ({"numa": Scalar(True)}, True),
+        ({"numa": Index(0)}, False),
+        ({"numa": Decimal(1)}, True),
+    ],
+)
+def test_objects_that_stand_for_a_number_are_taken_as_plain_ones(given, kept):
+    (value,) = Options(**given).model_dump(exclude_none=True).values()
+    assert (value, type(value)) == (kept, type(kept))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"seed": Scalar(1.5)},
+        {"seed": Decimal("NaN")},
+        {"seed": "5."},
+        {"seed": ".0"},
+        {"numa": Index(2)},
+        {"numa": 1.5},
+        {"temperature": 1j},
+        {"temperature": [1]},
+    ],
+)
+def test_objects_that_stand_for_another_number_are_refused(given):
+    with pytest.raises(ollamalite.RequestError, match=rf"Options\.{next(iter(given))}: expected"):
+        Options(**given)
 
 
 def test_renamed_fields_go_by_both_names_and_travel_under_that_of_the_wire():
