@@ -589,6 +589,8 @@ class Record(_Object):
 
         return core_schema.no_info_plain_validator_function(
             cls.model_validate,
+            # The name that the class has among the definitions of a schema comes from this.
+            ref=f"{cls.__module__}.{cls.__qualname__}:{id(cls)}",
             serialization=core_schema.plain_serializer_function_ser_schema(
                 lambda record: record.model_dump(exclude_unset=True)
             ),
@@ -596,7 +598,10 @@ class Record(_Object):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, source: Any, handler: Any) -> Any:
-        return cls.model_json_schema()
+        from ._schema import inlined_schema_of_record
+
+        # References in it would be looked up in the schema that it becomes a part of.
+        return inlined_schema_of_record(cls)
 
 
 def restore(cls: Type[R], wire: Dict[str, Any]) -> R:

@@ -184,6 +184,16 @@ def schema_of_record(cls: type) -> Schema:
     return schema_of(cls)
 
 
+def inlined_schema_of_record(cls: type) -> Schema:
+    """As `schema_of_record`, but without definitions: to become a part of another schema.
+
+    Where a class is part of itself, the inner object may have any members.
+    """
+    builder = _Builder()
+    schema = builder.of(cls, _Scope({}))
+    return _without_references(_Inliner(builder.defs).inline(schema))
+
+
 def function_schema(func: Any) -> Schema:
     """Return a function's description as a tool, in the form that the API has for it.
 
@@ -577,7 +587,10 @@ class _Builder:
             else:
                 reference = self._reference(cls, cls.__name__)
                 describe = self._named_tuple if _is_named_tuple(cls) else self._object
+                # An alias that is met again within a definition is no part of itself.
+                outside, self._open = self._open, set()
                 self.defs[self._names[cls]] = describe(cls)
+                self._open = outside
                 return reference
         return self._reference(cls, cls.__name__)
 
@@ -823,6 +836,11 @@ def _renamed(names: Mapping[str, str], schema: Schema) -> Schema:
     if name in names:
         made["$ref"] = _REF + names[name]
     return made
+
+
+def _without_references(schema: Schema) -> Schema:
+    made = _rebuilt(schema, _without_references)
+    return {"type": "object"} if "$ref" in made else made
 
 
 class _Inliner:

@@ -6,8 +6,10 @@ import datetime
 import inspect
 import json
 import pickle
+import re
 from decimal import Decimal
 from fractions import Fraction
+from typing import List, Optional
 
 import pytest
 from hypothesis import given
@@ -392,3 +394,32 @@ def test_json_of_pydantic_models_of_the_caller_holds_records():
     assert dumped["anything"]["role"] == "user"
     with pytest.raises(pydantic.ValidationError, match=r"Options\.seed"):
         Holder(options={"seed": "x"})
+
+
+def references(schema):
+    return set(re.findall(r'"\$ref": "#/\$defs/([^"]*)"', json.dumps(schema)))
+
+
+@pytest.mark.parametrize("mode", ["validation", "serialization"])
+def test_the_schema_of_a_pydantic_model_of_the_caller_holds_those_of_records(mode):
+    pydantic = pytest.importorskip("pydantic")
+
+    class Holder(pydantic.BaseModel):
+        message: Message
+        history: List[Message] = []
+        tool: Optional[Tool] = None
+        answer: Optional[ChatResponse] = None
+
+    schema = Holder.model_json_schema(mode=mode)
+    assert references(schema) == set(schema["$defs"]) == {"Message", "Tool", "ChatResponse"}
+    assert schema["properties"]["message"] == {"$ref": "#/$defs/Message"}
+    calls = schema["$defs"]["Message"]["properties"]["tool_calls"]["anyOf"][0]
+    assert calls["items"]["properties"]["function"]["required"] == ["name", "arguments"]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_pydantic_makes_a_schema_without_loose_ends_of_every_class(model):
+    pydantic = pytest.importorskip("pydantic")
+    schema = pydantic.TypeAdapter(model).json_schema()
+    assert not references(schema)
+    assert list(schema["properties"]) == list(model.model_json_schema()["properties"])

@@ -505,6 +505,10 @@ def test_a_record_within_a_record_is_a_definition():
     assert images["items"]["type"] == "string"
 
 
+def test_definitions_of_records_have_the_names_of_their_classes():
+    assert set(models.Tool.model_json_schema()["$defs"]) == {"Function", "Parameters", "Property"}
+
+
 def test_a_record_that_adds_fields_shows_its_own():
     class Mine(Record):
         __slots__ = ()
