@@ -592,7 +592,7 @@ class Record(_Object):
             # The name that the class has among the definitions of a schema comes from this.
             ref=f"{cls.__module__}.{cls.__qualname__}:{id(cls)}",
             serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda record: record.model_dump(exclude_unset=True)
+                _dump_for_pydantic, info_arg=True
             ),
         )
 
@@ -602,6 +602,20 @@ class Record(_Object):
 
         # References in it would be looked up in the schema that it becomes a part of.
         return inlined_schema_of_record(cls)
+
+
+def _dump_for_pydantic(record: Any, info: Any) -> Any:
+    if not isinstance(record, Record):
+        return record  # of another class in a Union, or assigned unchecked
+    return record.model_dump(
+        mode=info.mode,
+        include=info.include,
+        exclude=info.exclude,
+        by_alias=bool(info.by_alias),
+        exclude_unset=info.exclude_unset,
+        exclude_defaults=info.exclude_defaults,
+        exclude_none=info.exclude_none,
+    )
 
 
 def restore(cls: Type[R], wire: Dict[str, Any]) -> R:

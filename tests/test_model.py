@@ -9,7 +9,7 @@ import pickle
 import re
 from decimal import Decimal
 from fractions import Fraction
-from typing import List, Optional
+from typing import List, Optional, Union
 
 import pytest
 from hypothesis import given
@@ -25,6 +25,8 @@ MODELS = [
     for model in (getattr(ollamalite, name) for name in MODEL_NAMES)
     if hasattr(model, "model_fields")
 ]
+
+TIME = datetime.datetime(2026, 8, 20, 9, 12, 44, 118273, datetime.timezone.utc)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -387,9 +389,9 @@ def test_json_of_pydantic_models_of_the_caller_holds_records():
 
     holder = Holder(options={"seed": 3}, anything=Message(role="user"))
     assert type(holder.options) is Options
-    assert holder.model_dump()["options"] == {"seed": 3}
+    assert holder.model_dump()["options"] == Options(seed=3).model_dump()
     assert holder.model_dump()["anything"]["role"] == "user"
-    dumped = json.loads(holder.model_dump_json())
+    dumped = json.loads(holder.model_dump_json(exclude_unset=True))
     assert dumped["options"] == {"seed": 3}
     assert dumped["anything"]["role"] == "user"
     with pytest.raises(pydantic.ValidationError, match=r"Options\.seed"):
@@ -423,3 +425,43 @@ def test_pydantic_makes_a_schema_without_loose_ends_of_every_class(model):
     schema = pydantic.TypeAdapter(model).json_schema()
     assert not references(schema)
     assert list(schema["properties"]) == list(model.model_json_schema()["properties"])
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"exclude_none": True}, {"modelinfo": {"a": 1}, "modified_at": TIME}),
+        ({"exclude_unset": True}, {"modelinfo": {"a": 1}, "modified_at": TIME, "license": None}),
+        ({"exclude_defaults": True}, {"modelinfo": {"a": 1}, "modified_at": TIME}),
+        ({"exclude_none": True, "by_alias": True}, {"model_info": {"a": 1}, "modified_at": TIME}),
+        ({"include": {"answer": {"license"}}}, {"license": None}),
+        (
+            {"exclude": {"answer": {"modelinfo"}}, "exclude_none": True, "mode": "json"},
+            {"modified_at": "2026-08-20T09:12:44.118273645Z"},
+        ),
+    ],
+)
+def test_a_dump_of_a_pydantic_model_of_the_caller_dumps_records_likewise(options, expected):
+    pydantic = pytest.importorskip("pydantic")
+
+    class Holder(pydantic.BaseModel):
+        answer: ShowResponse
+
+    wire = {"model_info": {"a": 1}, "modified_at": "2026-08-20T09:12:44.118273645Z"}
+    holder = Holder(answer={**wire, "license": None})
+    assert holder.model_dump(**options) == {"answer": expected}
+    assert set(holder.model_dump()["answer"]) == set(ShowResponse.model_fields)
+    assert Holder(**holder.model_dump()) == holder
+    assert Holder.model_validate_json(holder.model_dump_json(by_alias=True)) == holder
+
+
+def test_a_pydantic_model_of_the_caller_dumps_what_was_assigned_unchecked():
+    pydantic = pytest.importorskip("pydantic")
+
+    class Holder(pydantic.BaseModel):
+        message: Message
+        either: Union[Message, str] = ""
+
+    holder = Holder(message={"role": "user"}, either="text")
+    holder.message = {"role": "tool"}
+    assert holder.model_dump() == {"message": {"role": "tool"}, "either": "text"}
