@@ -524,7 +524,7 @@ class Record(_Object):
 
     @classmethod
     def model_validate(cls: Type[R], obj: Any) -> R:
-        """Return a record of a mapping or of another record, checked and copied.
+        """Return a record of a mapping, checked and copied; one of this class is returned itself.
 
         Raises RequestError, which is a ValueError and names the path, if something does not fit.
         """
@@ -587,8 +587,27 @@ class Record(_Object):
         # Only pydantic calls this, so it is there to be imported.
         from pydantic_core import core_schema
 
-        return core_schema.no_info_plain_validator_function(
-            cls.model_validate,
+        def alias(field: Field) -> Any:
+            return [[field.alias], [field.name]]
+
+        def validate(value: Any, members: Callable[[Any], Any]) -> Any:
+            # What a record is goes by its class, whatever its members are.
+            if not isinstance(value, Record):
+                members(value)
+            return cls.model_validate(value)
+
+        # With several classes in a Union, pydantic takes that which declares most of the members.
+        fields = {
+            field.name: core_schema.typed_dict_field(
+                core_schema.any_schema(),
+                required=field.required,
+                validation_alias=alias(field),
+            )
+            for field in cls._fields.values()
+        }
+        return core_schema.no_info_wrap_validator_function(
+            validate,
+            core_schema.typed_dict_schema(fields, extra_behavior="allow"),
             # The name that the class has among the definitions of a schema comes from this.
             ref=f"{cls.__module__}.{cls.__qualname__}:{id(cls)}",
             serialization=core_schema.plain_serializer_function_ser_schema(
@@ -626,10 +645,12 @@ def restore(cls: Type[R], wire: Dict[str, Any]) -> R:
 
 
 def record(cls: Type[R]) -> Converter:
-    """A converter to records of ``cls``, from mappings and from records, which it copies."""
+    """A converter to records of ``cls``, from mappings and from such records, which it copies."""
 
     def convert(value: Any) -> Any:
         if isinstance(value, Record):
+            if not isinstance(value, cls):
+                raise Mismatch(cls.__qualname__, value)
             value = dict(_items(value))
         elif not isinstance(value, MAPPING):
             raise Mismatch("an object", value)
@@ -644,6 +665,8 @@ def mapping_or_record(cls: Type[R]) -> Converter:
     def convert(value: Any) -> Any:
         if isinstance(value, cls):
             return value.__copy__()
+        if isinstance(value, Record):
+            raise Mismatch(cls.__qualname__, value)
         if isinstance(value, MAPPING):
             return dict(value)
         raise Mismatch("an object", value)

@@ -532,7 +532,10 @@ def test_a_model_in_a_pydantic_model_has_a_json_schema():
 
     assert "num_ctx" in json.dumps(Holder.model_json_schema())
     holder = Holder(options={"seed": 1}, image=b"abc")
-    assert json.loads(holder.model_dump_json(exclude_none=True)) == {"options": {"seed": 1}, "image": "YWJj"}
+    assert json.loads(holder.model_dump_json(exclude_none=True)) == {
+        "options": {"seed": 1},
+        "image": "YWJj",
+    }
     with pytest.raises(pydantic.ValidationError):
         Holder(options={"seed": 1}, image=7)
 

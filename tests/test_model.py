@@ -1,5 +1,6 @@
 """Records: JSON objects with attributes, as the models of the ``ollama`` package read and write."""
 
+import collections
 import copy
 import dataclasses
 import datetime
@@ -138,6 +139,18 @@ def test_nested_objects_become_records_on_construction():
         (lambda: Options(stop="word"), "Options.stop: expected a list, got str 'word'"),
         (lambda: Options(seed=1.5), "Options.seed: expected an integer, got float 1.5"),
         (lambda: Message.model_validate([]), "Message: expected an object, got list"),
+        (
+            lambda: ollamalite.GenerateResponse.model_validate(Message(role="user")),
+            "GenerateResponse: expected GenerateResponse, got Message",
+        ),
+        (
+            lambda: ListResponse(models=[Options(seed=1)]),
+            "ListResponse.models[0]: expected ListResponse.Model, got Options",
+        ),
+        (
+            lambda: ollamalite.ChatRequest(model="m", options=Message(role="user")),
+            "ChatRequest.options: expected Options, got Message",
+        ),
         (lambda: Message.model_validate_json("{"), "Message: not JSON"),
     ],
 )
@@ -465,3 +478,40 @@ def test_a_pydantic_model_of_the_caller_dumps_what_was_assigned_unchecked():
     holder = Holder(message={"role": "user"}, either="text")
     holder.message = {"role": "tool"}
     assert holder.model_dump() == {"message": {"role": "tool"}, "either": "text"}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (ChatResponse(message={"role": "user"}), ChatResponse),
+        (ollamalite.GenerateResponse(response="x"), ollamalite.GenerateResponse),
+        ({"model": "m", "message": {"role": "user"}}, ChatResponse),
+        ({"model": "m", "response": "x"}, ollamalite.GenerateResponse),
+        ({"model": "m", "capabilities": [], "model_info": {}}, ShowResponse),
+        ({"model": "m", "capabilities": [], "modelinfo": {}}, ShowResponse),
+        (collections.UserDict({"message": {"role": "user"}}), ChatResponse),
+        (Message(role="user"), dict),
+        ({1: 2}, dict),
+    ],
+)
+def test_in_a_union_of_a_pydantic_model_the_class_that_fits_best_is_taken(value, expected):
+    pydantic = pytest.importorskip("pydantic")
+
+    class Holder(pydantic.BaseModel):
+        answer: Union[ollamalite.GenerateResponse, ShowResponse, ChatResponse, dict]
+
+    assert type(Holder(answer=value).answer) is expected
+
+
+def test_pydantic_tells_what_a_record_in_a_model_of_the_caller_lacks():
+    pydantic = pytest.importorskip("pydantic")
+
+    class Holder(pydantic.BaseModel):
+        message: Message
+
+    with pytest.raises(pydantic.ValidationError) as caught:
+        Holder(message={"content": "x"})
+    (error,) = caught.value.errors()
+    assert (error["type"], error["loc"]) == ("missing", ("message", "role"))
+    with pytest.raises(pydantic.ValidationError, match="expected Message, got Options"):
+        Holder(message=Options())
