@@ -137,8 +137,6 @@ def boolean(value: Any) -> Any:
 
 def json_object(value: Any) -> Any:
     """Objects of free form: arguments of a tool call, which others keep as JSON text."""
-    if isinstance(value, OBJECT):
-        return value
     if isinstance(value, MAPPING):
         return dict(value)
     if isinstance(value, str):

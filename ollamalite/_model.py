@@ -528,8 +528,6 @@ class Record(_Object):
 
         Raises RequestError, which is a ValueError and names the path, if something does not fit.
         """
-        if isinstance(obj, cls):
-            return obj
         try:
             made: R = record(cls)(obj)
             return made
@@ -645,16 +643,16 @@ def restore(cls: Type[R], wire: Dict[str, Any]) -> R:
 
 
 def record(cls: Type[R]) -> Converter:
-    """A converter to records of ``cls``, from mappings and from such records, which it copies."""
+    """A converter to records of ``cls``, from mappings; such records stay the objects they are."""
 
     def convert(value: Any) -> Any:
+        if isinstance(value, cls):
+            return value
         if isinstance(value, Record):
-            if not isinstance(value, cls):
-                raise Mismatch(cls.__qualname__, value)
-            value = dict(_items(value))
-        elif not isinstance(value, MAPPING):
-            raise Mismatch("an object", value)
-        return cls.checked(value)
+            raise Mismatch(cls.__qualname__, value)
+        if isinstance(value, MAPPING):
+            return cls.checked(value)
+        raise Mismatch("an object", value)
 
     return convert
 
@@ -664,7 +662,7 @@ def mapping_or_record(cls: Type[R]) -> Converter:
 
     def convert(value: Any) -> Any:
         if isinstance(value, cls):
-            return value.__copy__()
+            return value
         if isinstance(value, Record):
             raise Mismatch(cls.__qualname__, value)
         if isinstance(value, MAPPING):
@@ -702,7 +700,10 @@ def sends(convert: Converter) -> Converter:
 
 
 def sends_record(cls: Type[R]) -> Converter:
-    """As ``sends(record(cls))``, which the messages of a long chat go through with each request."""
+    """As ``sends(record(cls))``, for the messages of a chat: records are checked again.
+
+    All messages of a long chat go through it with each request.
+    """
     convert = record(cls)
     required = frozenset(field.alias for field in cls._required)
 
@@ -719,7 +720,8 @@ def sends_record(cls: Type[R]) -> Converter:
                     if given and not cls._defaults:
                         return value
                     return {**cls._defaults, **dict(members)}
-        return sent(convert(value))
+        # Attributes may have been assigned, which checks nothing.
+        return sent(convert(plain(value) if isinstance(value, cls) else value))
 
     return send
 

@@ -27,6 +27,7 @@ from ollamalite import (
     Message,
     RequestError,
     ResponseError,
+    Tool,
     mock,
 )
 from ollamalite._client import SharedClient
@@ -344,6 +345,29 @@ def test_a_bad_argument_is_refused_by_name_before_anything_is_sent(face, call, t
         assert str(caught.value) == text
         assert isinstance(caught.value, ValueError)
         assert server.requests == []
+
+
+@both
+def test_records_that_are_sent_are_checked_again_and_stay_as_they_are(face):
+    call = Message.ToolCall(function={"name": "f", "arguments": {}})
+    message = Message(role="assistant", tool_calls=[call])
+    call.function.arguments = '{"a":1}'
+    tool = Tool(function={"name": "f"})
+    before = json.dumps([message, tool])
+    received = sent(
+        face,
+        "chat",
+        "m",
+        [message, {"role": "assistant", "tool_calls": [call]}],
+        tools=[tool],
+        answer=b'{"message":{"role":"assistant"}}',
+    )
+    assert body(received)["messages"][0]["tool_calls"][0]["function"]["arguments"] == {"a": 1}
+    assert body(received)["tools"] == [{"type": "function", "function": {"name": "f"}}]
+    assert json.dumps([message, tool]) == before
+    message.role = 3
+    with pytest.raises(RequestError, match=r"chat\.messages\[0\]\.role: expected a string"):
+        face.call(face.make("127.0.0.1:1"), "chat", "m", [message])
 
 
 @both

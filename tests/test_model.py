@@ -123,6 +123,42 @@ def test_nested_objects_become_records_on_construction():
     assert message["tool_calls"][0]["function"]["name"] == "f"
 
 
+class Spoken(Message):
+    """A message of a caller's own class."""
+
+
+@pytest.mark.parametrize(
+    ("part", "build", "read"),
+    [
+        (Tool.Function(name="f"), lambda x: Tool(function=x), lambda x: x.function),
+        (Spoken(role="user"), lambda x: ChatResponse(message=x), lambda x: x.message),
+        (
+            Spoken(role="user"),
+            lambda x: ollamalite.ChatRequest(model="m", messages=[x]),
+            lambda x: x.messages[0],
+        ),
+        (
+            Options(seed=1),
+            lambda x: ollamalite.ChatRequest(model="m", options=x),
+            lambda x: x.options,
+        ),
+        (Tool(), lambda x: ollamalite.ChatRequest(model="m", tools=[x]), lambda x: x.tools[0]),
+        (Spoken(role="user"), Message.model_validate, lambda x: x),
+    ],
+)
+def test_a_record_that_is_given_as_a_part_stays_that_object(part, build, read):
+    assert read(build(part)) is part
+
+
+def test_a_list_and_a_dictionary_that_are_given_as_a_part_are_copied():
+    arguments, images = {"a": 1}, [b"abc"]
+    function = Message.ToolCall.Function(name="f", arguments=arguments)
+    message = Message(role="user", images=images)
+    arguments["b"] = images.append(b"")
+    assert function.arguments == {"a": 1}
+    assert len(message.images) == 1
+
+
 @pytest.mark.parametrize(
     ("build", "text"),
     [
