@@ -643,18 +643,32 @@ def restore(cls: Type[R], wire: Dict[str, Any]) -> R:
 
 
 def record(cls: Type[R]) -> Converter:
-    """A converter to records of ``cls``, from mappings; such records stay the objects they are."""
+    """A converter to records of ``cls``, from mappings and from what else ``dict`` reads.
+
+    Such records stay the objects they are.
+    """
 
     def convert(value: Any) -> Any:
         if isinstance(value, cls):
             return value
         if isinstance(value, Record):
             raise Mismatch(cls.__qualname__, value)
-        if isinstance(value, MAPPING):
-            return cls.checked(value)
-        raise Mismatch("an object", value)
+        return cls.checked(value if isinstance(value, MAPPING) else _declared(cls, value))
 
     return convert
+
+
+def _declared(cls: Type[Record], value: Any) -> Dict[str, Any]:
+    """The members of a caller's model, a row of a database or a list of pairs. Raises Mismatch."""
+    try:
+        members: Dict[Any, Any] = dict(value)
+    except (TypeError, ValueError):
+        members = {}
+    # What else such an object has is its own, and need not be something that JSON has.
+    found = {name: item for name, item in members.items() if name in cls._by_name}
+    if not found:
+        raise Mismatch("an object", value)
+    return found
 
 
 def mapping_or_record(cls: Type[R]) -> Converter:

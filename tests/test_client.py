@@ -2,16 +2,21 @@
 
 import asyncio
 import base64
+import collections
 import collections.abc
+import contextlib
 import copy
+import dataclasses
 import io
 import json
 import os
 import pickle
+import sqlite3
 import subprocess
 import sys
 import threading
 import tracemalloc
+import types
 import typing
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,8 +44,31 @@ from .both_clients import both
 from .wire_server import answering, serve
 
 ROOT = Path(__file__).parent.parent
+HELLO_X = {"role": "user", "content": "x"}
 HELLO = [{"role": "user", "content": "hello"}]
 PNG = b"\x89PNG\r\n\x1a\n not really"
+
+
+class OwnMessage:
+    """A message of a caller, that iterates as pairs, as the models of pydantic do."""
+
+    def __init__(self, **members):
+        self.members = members
+
+    def __iter__(self):
+        return iter(self.members.items())
+
+
+@dataclasses.dataclass
+class DataMessage:
+    role: str
+
+
+def row(**members):
+    names = ", ".join(f"? AS {name}" for name in members)
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.row_factory = sqlite3.Row
+        return connection.execute(f"SELECT {names}", tuple(members.values())).fetchone()
 
 
 @pytest.fixture(autouse=True)
@@ -333,6 +361,17 @@ def test_an_image_comes_out_of_a_named_pipe(tmp_path):
         (("chat", "m", [{"content": "x"}]), "chat.messages[0].role: required, but not given"),
         (("chat", "m", "hello"), "chat.messages: expected a list, got str 'hello'"),
         (("chat", "m", [3]), "chat.messages[0]: expected an object, got int 3"),
+        (("chat", "m", ["hello"]), "chat.messages[0]: expected an object, got str 'hello'"),
+        (("chat", "m", [b""]), "chat.messages[0]: expected an object, got bytes b''"),
+        (("chat", "m", [["ab", "cd"]]), "chat.messages[0]: expected an object, got list"),
+        (("chat", "m", [("user", "hello")]), "chat.messages[0]: expected an object, got tuple"),
+        (("chat", "m", [[]]), "chat.messages[0]: expected an object, got list"),
+        (("chat", "m", [[("content", "x")]]), "chat.messages[0].role: required, but not given"),
+        (
+            ("chat", "m", [DataMessage("user")]),
+            "chat.messages[0]: expected an object, got DataMessage",
+        ),
+        (("chat", "m", [dict]), "chat.messages[0]: expected an object, got type"),
         (("generate", "m", 3), "generate.prompt: expected a string, got int 3"),
         (("embed", "m", {"a": 1}), "embed.input: expected a string or a list, got dict"),
         (("show", None), "show.model: required, but not given"),
@@ -345,6 +384,42 @@ def test_a_bad_argument_is_refused_by_name_before_anything_is_sent(face, call, t
         assert str(caught.value) == text
         assert isinstance(caught.value, ValueError)
         assert server.requests == []
+
+
+@both
+@pytest.mark.parametrize(
+    "message",
+    [
+        OwnMessage(role="user", content="x", thinking=None, at=object()),
+        OwnMessage(role="user", content="x", tool_calls=[]),
+        [("role", "user"), ("content", "x")],
+        [["role", "user"], ["content", "x"]],
+        (("role", "user"), ("content", "x"), ("colour", "blue")),
+        collections.UserDict(role="user", content="x"),
+        types.MappingProxyType({"role": "user", "content": "x"}),
+        row(role="user", content="x"),
+        row(role="user", content="x", id=7),
+    ],
+    ids=lambda message: type(message).__name__,
+)
+def test_a_message_may_be_anything_that_dict_reads(face, message):
+    received = sent(face, "chat", "m", [message], answer=b'{"message":{"role":"assistant"}}')
+    (message,) = body(received)["messages"]
+    assert {key: value for key, value in message.items() if value} == HELLO_X
+
+
+@both
+def test_calls_in_a_message_of_a_callers_class_may_be_of_such_a_class_as_well(face):
+    function = OwnMessage(name="f", arguments={"a": 1})
+    call = OwnMessage(id="c", function=function, seen=object())
+    message = OwnMessage(role="assistant", tool_calls=[call])
+    received = sent(face, "chat", "m", [message], answer=b'{"message":{"role":"assistant"}}')
+    assert body(received)["messages"] == [
+        {
+            "role": "assistant",
+            "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": {"a": 1}}}],
+        }
+    ]
 
 
 @both

@@ -699,6 +699,42 @@ def test_the_same_call_sends_the_same_request(pair, drawn_call):
         compare_requests(theirs[0], mine[0], method)
 
 
+class OwnMessage(pydantic.BaseModel):
+    """A message of the caller, as in the handler of a web framework."""
+
+    role: str
+    content: str
+    at: datetime.datetime = datetime.datetime(2026, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        OwnMessage(role="user", content="x"),
+        [("role", "user"), ("content", "x")],
+        collections.UserDict(role="user", content="x"),
+        ("user", "x"),
+        "user",
+        ["ro", "le"],
+        b"",
+        [],
+        None,
+        ollama.Message,
+    ],
+)
+def test_the_same_object_as_a_message_is_sent_as_the_same_or_refused(pair, message):
+    pair.answers(json.dumps(MINIMAL["ChatResponse"]).encode())
+    for asynchronous in (False, True):
+        theirs, mine = (
+            pair.ask(package, asynchronous, "chat", "m", [message]) for package in PACKAGES
+        )
+        assert (theirs[2] is None) == (mine[2] is None)
+        assert [json.loads(each.body) for each in mine[0]] == [
+            json.loads(each.body) for each in theirs[0]
+        ]
+        assert isinstance(mine[2], (ValueError, type(None)))
+
+
 @EXAMPLES
 @given(st.data())
 @pytest.mark.parametrize("method", sorted(ANSWER_OF))
@@ -1113,6 +1149,10 @@ def shows_more_forms(pair):
     with pytest.raises(pydantic.ValidationError):
         ollama.Message(role="user", images=["YWJj"])
     assert ollamalite.Message(role="user", images=["YWJj"]).images[0].base64() == "YWJj"
+    message = [("role", "user")]
+    with pytest.raises(pydantic.ValidationError):
+        ollama.Message.model_validate(message)
+    assert ollamalite.Message.model_validate(message).role == "user"
     pair.answers()
     image = "data:image/png;base64,YWJj"
     (_, _, theirs), (mine, _, _) = pair.both("generate", "m", images=[image], format=list)
@@ -1288,7 +1328,8 @@ KNOWN = [
     ),
     Known(
         "some more forms are taken",
-        "Images as plain values, data URLs, files; classes as formats.",
+        "Images as plain values, data URLs, files; classes as formats; in place of any object what"
+        " `dict` makes one of, not as a message alone.",
         shows_more_forms,
     ),
     Known(
