@@ -26,7 +26,8 @@ def emit(description: Description) -> str:
         "from .._convert import (",
         "    OBJECT,",
         "    Mismatch, anything, boolean, integer, json_object, json_schema, list_of, literal,",
-        "    map_of, nonempty, number, optional, optional_string, refuse, string, timestamp, tool,",
+        "    map_of, nonempty, number, object_or_text, optional, optional_string, refuse, string,",
+        "    timestamp, tool,",
         "    union,",
         ")",
         "from .._images import image",
@@ -129,6 +130,10 @@ def _decoder(schema: Schema, answers: Set[str]) -> Iterator[str]:
     for prop in schema.properties:
         if nested_records(prop.type):
             yield from _decode_member(prop)
+        elif prop.type.kind == "object":
+            # Some servers send arguments of a tool call as a JSON text.
+            yield f"    if type(data.get({prop.wire!r})) is str:"
+            yield f"        data[{prop.wire!r}] = object_or_text(data[{prop.wire!r}])"
     yield f"    made: models.{schema.class_name} = new(models.{schema.class_name})"
     yield "    update(made, data)"
     yield "    return made"

@@ -140,15 +140,21 @@ def json_object(value: Any) -> Any:
     if isinstance(value, MAPPING):
         return dict(value)
     if isinstance(value, str):
-        import json
-
-        try:
-            parsed = json.loads(value)
-        except (ValueError, RecursionError):
-            parsed = None
+        parsed = object_or_text(value)
         if isinstance(parsed, OBJECT):
             return parsed
     raise Mismatch("an object", value)
+
+
+def object_or_text(text: str) -> Any:
+    """Return the object that a JSON text is; other text as it is."""
+    import json
+
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return parsed if isinstance(parsed, OBJECT) else text
 
 
 def timestamp(value: Any) -> Any:

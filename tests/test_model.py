@@ -551,3 +551,25 @@ def test_pydantic_tells_what_a_record_in_a_model_of_the_caller_lacks():
     assert (error["type"], error["loc"]) == ("missing", ("message", "role"))
     with pytest.raises(pydantic.ValidationError, match="expected Message, got Options"):
         Holder(message=Options())
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ({"a": 1}, {"a": 1}),
+        ('{"a":1}', {"a": 1}),
+        ("{}", {}),
+        ('{"a":', '{"a":'),
+        ("[1]", "[1]"),
+        ("", ""),
+        ("[" * 100_000, "[" * 100_000),
+        (None, None),
+        ([1], [1]),
+    ],
+)
+def test_arguments_in_an_answer_that_are_a_text_are_parsed_if_it_is_an_object(sent, read):
+    wire = {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": sent}}]}
+    answer = DECODERS[ChatResponse]({"message": copy.deepcopy(wire)})
+    assert answer.message.tool_calls[0].function.arguments == read
+    (call,) = DECODERS[ollamalite.GenerateResponse](wire).tool_calls
+    assert json.loads(json.dumps(call)) == {"function": {"name": "f", "arguments": read}}

@@ -19,6 +19,7 @@ from .._convert import (
     map_of,
     nonempty,
     number,
+    object_or_text,
     optional,
     optional_string,
     refuse,
@@ -783,6 +784,8 @@ def decode_logprob(data: Any) -> models.Logprob:
 def decode_message_tool_call_function(data: Any) -> models.MessageToolCallFunction:
     if type(data) is not OBJECT:
         raise Mismatch("an object", data)
+    if type(data.get("arguments")) is str:
+        data["arguments"] = object_or_text(data["arguments"])
     made: models.MessageToolCallFunction = new(models.MessageToolCallFunction)
     update(made, data)
     return made
@@ -1044,6 +1047,8 @@ def decode_show_response(data: Any) -> models.ShowResponse:
         raise Mismatch("an object", data)
     if "error" in data:
         refuse(data)
+    if type(data.get("model_info")) is str:
+        data["model_info"] = object_or_text(data["model_info"])
     if "details" in data:
         value = data["details"]
         if value is not None:
@@ -1058,6 +1063,8 @@ def decode_show_response(data: Any) -> models.ShowResponse:
                 data["messages"] = decode_list(decode_message, value)
             except Mismatch as error:
                 raise error.within(".messages") from None
+    if type(data.get("projector_info")) is str:
+        data["projector_info"] = object_or_text(data["projector_info"])
     if "tensors" in data:
         value = data["tensors"]
         if value is not None:
