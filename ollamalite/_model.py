@@ -71,6 +71,8 @@ _put = OBJECT.__setitem__
 _keys: Callable[[Record], KeysView[str]] = OBJECT.keys
 _items: Callable[[Record], ItemsView[str, Any]] = OBJECT.items
 
+_CHANGEABLE: Any = (dict, list, set)
+
 
 class Field:
     """One declared field of a record."""
@@ -81,6 +83,7 @@ class Field:
         "convert",
         "default",
         "key",
+        "make_default",
         "name",
         "read",
         "required",
@@ -95,6 +98,7 @@ class Field:
         default: Any,
         required: bool,
         read: Optional[Converter],
+        make_default: Any = None,
     ) -> None:
         self.name = name
         self.annotation = annotation
@@ -104,6 +108,8 @@ class Field:
         self.default = default
         self.required = required
         self.read = read
+        # Where each record needs a default of its own, since it can be changed.
+        self.make_default = make_default
         self.convert: Converter = anything
         # Makes of a value what a request holds.
         self.send: Converter = anything
@@ -134,6 +140,44 @@ def _property(field: Field) -> property:
         return read(_get(self, alias, default))
 
     return property(get, doc=str(field.annotation))
+
+
+def _default(given: Any) -> Tuple[Any, Any, Any, Any]:
+    """Return default, whether there is none, its maker, and alias, of what a class body assigns.
+
+    That may be a ``Field()`` or ``PrivateAttr()`` of pydantic, which are known by their marks.
+    Defaults that can be changed have a maker, since each record needs one of its own.
+    """
+    if given is None or type(given) is str:
+        return given, False, None, None  # as nearly all are
+    alias: Any = None
+    if hasattr(given, "get_default"):
+        alias = getattr(given, "alias", None)
+        if given.default_factory is not None:
+            return None, False, given.default_factory, alias
+        if hasattr(given, "is_required") and given.is_required():
+            return None, True, None, alias
+        given = given.get_default()
+    if isinstance(given, _CHANGEABLE):
+        import copy
+
+        return given, False, lambda: copy.deepcopy(given), alias
+    return given, False, None, alias
+
+
+class _PrivateDefault:
+    """An attribute that is no field, and that each record has a value of its own of."""
+
+    def __init__(self, name: str, make: Callable[[], Any]) -> None:
+        self.name = name
+        self.make = make
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        if instance is None:
+            return self
+        value = self.make()
+        object.__setattr__(instance, self.name, value)
+        return value
 
 
 # A JSON Schema has a member `items`, and so the classes for tools have a field of that name, which
@@ -230,9 +274,14 @@ def _dataclass_fields(cls: Type[Record]) -> Any:
         if field.required:
             fields.append((field.name, field.annotation))
         else:
-            default = dataclasses.field(default=field.default)
+            make: Any = field.make_default
+            default: Any = (
+                dataclasses.field(default=field.default)
+                if make is None
+                else dataclasses.field(default_factory=make)
+            )
             fields.append((field.name, field.annotation, default))
-    made: Any = dataclasses.make_dataclass(cls.__name__, fields)
+    made: Any = dataclasses.make_dataclass(cls.__name__, fields, init=False)
     return made.__dataclass_fields__
 
 
@@ -279,6 +328,8 @@ class Record(_Object):
     _fields: ClassVar[Dict[str, Field]] = {}
     _by_name: ClassVar[Dict[str, Field]] = {}
     _required: ClassVar[Tuple[Field, ...]] = ()
+    # Those whose default each record has one of its own of.
+    _made: ClassVar[Tuple[Field, ...]] = ()
     # Members that are sent even if they are not given.
     _defaults: ClassVar[Dict[str, Any]] = {}
     # Wire names of the fields that take any text.
@@ -303,17 +354,27 @@ class Record(_Object):
         type.__setattr__(cls, "__name__", cls.__qualname__.rpartition(".")[2])
         own = cls.__dict__
         fields = dict(cls._fields)
-        for name, annotation in own.get("__annotations__", {}).items():
+        hints: Dict[str, Any] = own.get("__annotations__", {})
+        for name, annotation in hints.items():
             if name.startswith("_") or "ClassVar" in str(annotation):
                 continue
-            required = name not in own
-            alias, read = cls._aliases.get(name, name), cls._readers.get(name)
-            field = Field(name, alias, annotation, own.get(name), required, read)
+            default, required, make, alias = _default(own.get(name))
+            required = required or name not in own
+            alias, read = cls._aliases.get(name) or alias or name, cls._readers.get(name)
+            field = Field(name, alias, annotation, default, required, read, make)
             fields[name] = field
             setattr(cls, name, _property(field))
+        for name, given in list(own.items()):
+            if name[0] == "_" != name[1:2] and name not in ("_aliases", "_readers"):
+                default, _, make, _ = _default(given)
+                if make is not None and "ClassVar" not in str(hints.get(name)):
+                    setattr(cls, name, _PrivateDefault(name, make))
+                elif default is not given:
+                    setattr(cls, name, default)
         cls._fields = fields
         cls._by_name = {**{f.alias: f for f in fields.values()}, **fields}
         cls._required = tuple(f for f in fields.values() if f.required)
+        cls._made = tuple(f for f in fields.values() if f.make_default is not None)
         cls._defaults = {f.alias: f.default for f in fields.values() if f.default is not None}
         if cls._readers:
             cls.__getitem__ = Record._read_item  # type: ignore[method-assign]
@@ -348,6 +409,13 @@ class Record(_Object):
         for field in self._required:
             if field.alias not in _keys(self):
                 raise Mismatch("required", None).within("." + field.name)
+        if self._made:
+            self._make_defaults()
+
+    def _make_defaults(self) -> None:
+        for field in self._made:
+            if field.alias not in _keys(self):
+                _put(self, field.alias, field.make_default())
 
     # -- items ---------------------------------------------------------------------------------
 
@@ -423,13 +491,20 @@ class Record(_Object):
 
     def __setattr__(self, name: str, value: Any) -> None:
         field = self._fields.get(name)
-        if field is None:
+        if field is not None:
+            _put(self, field.alias, value)
+        elif name.startswith("_") or hasattr(getattr(type(self), name, None), "__set__"):
+            # What a class that derives from this one has beside its fields.
+            object.__setattr__(self, name, value)
+        else:
             raise ValueError(f'"{type(self).__name__}" object has no field "{name}"')
-        _put(self, field.alias, value)
 
     def __delattr__(self, name: str) -> None:
         field = self._fields.get(name)
-        if field is None or field.alias not in _keys(self):
+        if field is None:
+            object.__delattr__(self, name)
+            return
+        if field.alias not in _keys(self):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         OBJECT.__delitem__(self, field.alias)
 
@@ -550,7 +625,9 @@ class Record(_Object):
         """Return a record of values that are taken as they are, unchecked."""
         by_name = cls._by_name
         wire = {by_name[key].alias if key in by_name else key: v for key, v in values.items()}
-        return restore(cls, wire)
+        made = restore(cls, wire)
+        made._make_defaults()
+        return made
 
     def model_copy(self: R, *, update: Optional[Mapping[str, Any]] = None, deep: bool = False) -> R:
         """Return a copy, with the values of ``update`` put in unchecked."""

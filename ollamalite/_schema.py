@@ -675,12 +675,13 @@ def _members(cls: Any) -> Iterator[_Member]:
     if issubclass(cls, Record):
         for field in cls.model_fields.values():
             owner = _owner(cls, field.name)
+            no_default = field.required or field.make_default is not None
             yield _Member(
                 field.alias,
                 _hints(owner)[field.name],
                 _class_scope(owner, cls),
                 field.required,
-                _NOTHING if field.required else field.default,
+                _NOTHING if no_default else field.default,
             )
     elif hasattr(cls, "__dataclass_fields__"):
         import dataclasses

@@ -4,13 +4,15 @@ import collections
 import copy
 import dataclasses
 import datetime
+import functools
 import inspect
+import itertools
 import json
 import pickle
 import re
 from decimal import Decimal
 from fractions import Fraction
-from typing import List, Optional, Union
+from typing import ClassVar, Dict, List, Optional, Union
 
 import pytest
 from hypothesis import given
@@ -573,3 +575,94 @@ def test_arguments_in_an_answer_that_are_a_text_are_parsed_if_it_is_an_object(se
     assert answer.message.tool_calls[0].function.arguments == read
     (call,) = DECODERS[ollamalite.GenerateResponse](wire).tool_calls
     assert json.loads(json.dumps(call)) == {"function": {"name": "f", "arguments": read}}
+
+
+class Answer(ChatResponse):
+    """An answer with what a caller adds to it."""
+
+    tags: List[str] = []
+    score: float = 0.5
+    must: Optional[int]
+    _seen: Dict[str, int] = {}
+    shared: ClassVar[List[int]] = []
+
+    def __init__(self, **fields):
+        super().__init__(**fields)
+        self._count = 1
+
+    @property
+    def text(self):
+        return self.message.content
+
+    @text.setter
+    def text(self, value):
+        self.message.content = value
+
+    @property
+    def fixed(self):
+        return 1
+
+    @functools.cached_property
+    def made(self):
+        return object()
+
+
+def test_a_class_of_the_caller_adds_fields_with_defaults_of_their_own():
+    first, second = (Answer(message={"role": "user"}, must=None) for _ in range(2))
+    first.tags.append("a")
+    assert (first.tags, second.tags, Answer.model_construct().tags) == (["a"], [], [])
+    assert first != second
+    assert first.score == first["score"] == 0.5
+    assert first.model_dump(exclude_none=True) == {
+        "message": {"role": "user"},
+        "tags": ["a"],
+        "score": 0.5,
+    }
+    assert json.loads(json.dumps(first)) == {
+        "message": {"role": "user"},
+        "must": None,
+        "tags": ["a"],
+    }
+    assert copy.deepcopy(first).tags == pickle.loads(pickle.dumps(first)).tags == ["a"]
+    assert dataclasses.fields(Answer)[-3].default_factory() == []
+    assert "default" not in Answer.model_json_schema()["properties"]["tags"]
+    assert "shared" not in Answer.model_fields
+    with pytest.raises(ollamalite.RequestError, match=r"Answer\.must: required"):
+        Answer(message={"role": "user"})
+
+
+def test_a_class_of_the_caller_has_attributes_that_are_no_fields():
+    first, second = (Answer(message={"role": "user"}, must=1) for _ in range(2))
+    first._seen["x"] = first._count = 2
+    assert (first._seen, second._seen, second._count) == ({"x": 2}, {}, 1)
+    first.text = "hi"
+    assert first.message.content == first.text == "hi"
+    assert first.made is first.made
+    assert {"text", "_seen", "_count", "made"}.isdisjoint(first.model_dump())
+    del first._count
+    assert not hasattr(first, "_count")
+    with pytest.raises(AttributeError):
+        first.fixed = 2
+    with pytest.raises(ValueError, match='no field "colour"'):
+        first.colour = 2
+
+
+def test_fields_of_a_class_of_the_caller_may_be_declared_as_for_pydantic():
+    pydantic = pytest.importorskip("pydantic")
+
+    class Mine(Message):
+        serial: int = pydantic.Field(default_factory=itertools.count().__next__)
+        score: float = pydantic.Field(0.5, ge=0)
+        tags: List[str] = pydantic.Field([], alias="Tags")
+        must: int = pydantic.Field(description="Not optional.")
+        _seen: list = pydantic.PrivateAttr(default_factory=list)
+        _count: int = pydantic.PrivateAttr(0)
+
+    first, second = Mine(role="user", must=1, Tags=["a"]), Mine(role="user", must=2)
+    assert (first.serial, second.serial, first.serial) == (0, 1, 0)
+    assert (first.score, first.tags, second.tags) == (0.5, ["a"], [])
+    assert first.model_dump(by_alias=True, exclude_none=True)["Tags"] == ["a"]
+    first._seen.append(1)
+    assert (first._seen, second._seen, first._count) == ([1], [], 0)
+    with pytest.raises(ollamalite.RequestError, match=r"Mine\.must: required"):
+        Mine(role="user")
