@@ -749,7 +749,7 @@ def _declared(cls: Type[Record], value: Any) -> Dict[str, Any]:
 
 
 def mapping_or_record(cls: Type[R]) -> Converter:
-    """A converter that takes records of ``cls``, and mappings as they are."""
+    """A converter that takes mappings as they are, and what `record` takes."""
 
     def convert(value: Any) -> Any:
         if isinstance(value, cls):
@@ -758,7 +758,7 @@ def mapping_or_record(cls: Type[R]) -> Converter:
             raise Mismatch(cls.__qualname__, value)
         if isinstance(value, MAPPING):
             return dict(value)
-        raise Mismatch("an object", value)
+        return cls.checked(_declared(cls, value))
 
     return convert
 

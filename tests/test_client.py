@@ -49,8 +49,8 @@ HELLO = [{"role": "user", "content": "hello"}]
 PNG = b"\x89PNG\r\n\x1a\n not really"
 
 
-class OwnMessage:
-    """A message of a caller, that iterates as pairs, as the models of pydantic do."""
+class Pairs:
+    """An object of a caller, that iterates as pairs, as the models of pydantic do."""
 
     def __init__(self, **members):
         self.members = members
@@ -390,8 +390,8 @@ def test_a_bad_argument_is_refused_by_name_before_anything_is_sent(face, call, t
 @pytest.mark.parametrize(
     "message",
     [
-        OwnMessage(role="user", content="x", thinking=None, at=object()),
-        OwnMessage(role="user", content="x", tool_calls=[]),
+        Pairs(role="user", content="x", thinking=None, at=object()),
+        Pairs(role="user", content="x", tool_calls=[]),
         [("role", "user"), ("content", "x")],
         [["role", "user"], ["content", "x"]],
         (("role", "user"), ("content", "x"), ("colour", "blue")),
@@ -410,9 +410,9 @@ def test_a_message_may_be_anything_that_dict_reads(face, message):
 
 @both
 def test_calls_in_a_message_of_a_callers_class_may_be_of_such_a_class_as_well(face):
-    function = OwnMessage(name="f", arguments={"a": 1})
-    call = OwnMessage(id="c", function=function, seen=object())
-    message = OwnMessage(role="assistant", tool_calls=[call])
+    function = Pairs(name="f", arguments={"a": 1})
+    call = Pairs(id="c", function=function, seen=object())
+    message = Pairs(role="assistant", tool_calls=[call])
     received = sent(face, "chat", "m", [message], answer=b'{"message":{"role":"assistant"}}')
     assert body(received)["messages"] == [
         {
@@ -420,6 +420,21 @@ def test_calls_in_a_message_of_a_callers_class_may_be_of_such_a_class_as_well(fa
             "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": {"a": 1}}}],
         }
     ]
+
+
+@both
+def test_tools_and_options_may_be_of_a_callers_class_as_well(face):
+    tool = Pairs(type="function", function=Pairs(name="f"), seen=object())
+    received = sent_with(face, tools=[tool], options=Pairs(seed=1, top_k=None, seen=object()))
+    assert body(received)["tools"] == [{"type": "function", "function": {"name": "f"}}]
+    assert body(received)["options"] == {"seed": 1}
+
+
+def sent_with(face, **arguments):
+    with serve(answering(b'{"message":{"role":"assistant"}}')) as server:
+        face.call(face.make(server.url), "chat", "m", **arguments)
+        (received,) = server.requests
+    return received
 
 
 @both

@@ -1214,6 +1214,10 @@ def shows_representation(pair):
 def shows_flat_classes(pair):
     assert issubclass(ollama.ProgressResponse, ollama.StatusResponse)
     assert not issubclass(ollamalite.ProgressResponse, ollamalite.StatusResponse)
+    step = ollama.ProgressResponse(status="x")
+    assert ollama.StatusResponse.model_validate(step) is step
+    with pytest.raises(ollamalite.RequestError, match="expected StatusResponse, got Progress"):
+        ollamalite.StatusResponse.model_validate(ollamalite.ProgressResponse(status="x"))
 
 
 def shows_fields_of_derived_classes(pair):
@@ -1346,8 +1350,8 @@ KNOWN = [
     ),
     Known(
         "some more forms are taken",
-        "Images as plain values, data URLs, files; classes as formats; in place of any object what"
-        " `dict` makes one of, not as a message alone.",
+        "Images as plain values, data URLs, files; classes as formats; what `dict` takes,"
+        " as options and tools and within a message, and not as a message alone.",
         shows_more_forms,
     ),
     Known(
