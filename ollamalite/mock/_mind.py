@@ -45,7 +45,7 @@ class Answer:
         delay: Optional[float] = None,
     ) -> None:
         for call in tool_calls:
-            if not call.get("name") or set(call) - _CALL_KEYS:
+            if not isinstance(call.get("name"), str) or set(call) - _CALL_KEYS:
                 keys = ", ".join(sorted(_CALL_KEYS))
                 raise ValueError(f"a tool call has a name, and of {keys} what it needs: {call!r}")
         for piece in pieces or ():
