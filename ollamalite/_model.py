@@ -284,6 +284,8 @@ class Record(_Object):
     # Set by a class body: wire names that differ from the Python name; how to read a value.
     _aliases: ClassVar[Mapping[str, str]] = {}
     _readers: ClassVar[Mapping[str, Converter]] = {}
+    # And the fields that the class of this name in the ``ollama`` package does not have.
+    _added: ClassVar[Tuple[str, ...]] = ()
 
     if TYPE_CHECKING:
         model_fields: ClassVar[Dict[str, Field]]
@@ -391,11 +393,17 @@ class Record(_Object):
         return True
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return the value of a field, known or not; ``default`` if there is none such."""
+        """Return the value of a field, known or not; ``default`` if there is none such.
+
+        An absent field that the class declares is its own default, mostly None, as it is in the
+        ``ollama`` package. One that only this package declares is ``default``, as it is there.
+        """
         field = self._by_name.get(key)
-        if field is not None:
-            return field.of(self)
-        return _get(self, key, default)
+        if field is None:
+            return _get(self, key, default)
+        if field.name in self._added and field.alias not in _keys(self):
+            return default
+        return field.of(self)
 
     def keys(self) -> KeysView[str]:
         """Return the names of all fields, then of the members that the class does not declare.

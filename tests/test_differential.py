@@ -582,6 +582,9 @@ def compare(official, our):
                 with pytest.raises(KeyError, match=name):
                     our[name]
         names = set(type(official).model_fields)
+        if isinstance(official, official_types.SubscriptableBaseModel):
+            for name in set(our.model_fields) - names - our.model_fields_set:
+                assert official.get(name, "?") == our.get(name, "?") == "?"
         assert {name for name, _ in official} == {name for name, _ in our} & names
         assert set(dict(official)) == set(dict(our)) & names
         if set(dict(our)) - names:
@@ -1009,6 +1012,13 @@ def shows_whole_answers(pair):
         theirs["models"][0]["name"]
 
 
+def shows_added_fields(pair):
+    theirs, mine = (p.Message.ToolCall(function={"name": "f", "arguments": {}}) for p in PACKAGES)
+    assert theirs.get("id", "?") == mine.get("id", "?") == "?"
+    assert not hasattr(theirs, "id")
+    assert mine.id is None
+
+
 def shows_json(pair):
     assert json.dumps(ollamalite.Message(role="user")) == '{"role": "user"}'
     tool = ollamalite.Tool.Function.Parameters.Property(type="array", items={"type": "string"})
@@ -1218,6 +1228,12 @@ KNOWN = [
         "an answer has all that the server sent",
         "Members that the client does not know, or that its classes do not declare, are kept.",
         shows_whole_answers,
+    ),
+    Known(
+        "classes declare all fields of the server",
+        "One that the official class lacks is None as an attribute where it is absent; `get` and"
+        " `in` treat it as not there.",
+        shows_added_fields,
     ),
     Known(
         "an answer can be written as JSON",

@@ -43,6 +43,18 @@ def test_an_absent_field_is_none_as_attribute_and_missing_as_item():
         message["content"]
 
 
+def test_a_field_that_only_this_package_declares_gives_way_to_the_default_of_get():
+    call = Message.ToolCall(function={"name": "f", "arguments": {}})
+    assert call.get("id", "none") == "none"
+    assert call.function.get("index", 0) == 0
+    assert call.id is None
+    call.id = None
+    assert call.get("id", "none") is None
+    call.id = "c"
+    assert call.get("id", "none") == "c"
+    assert ChatResponse(message=Message(role="a")).get("_debug_info", {}) == {}
+
+
 def test_a_field_set_to_none_is_there():
     message = Message(role="user")
     message.content = None
