@@ -192,6 +192,10 @@ def _read_items(record: "Record") -> Any:
     return value
 
 
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
 class _OnDemand:
     """A class attribute that is built when it is first read on a class."""
 
@@ -268,11 +272,15 @@ class Record(_Object):
 
     A record compares equal to one of the same class with the same values, can be pickled and
     copied, and is accepted by ``json.dumps``, by the functions of ``dataclasses`` and as the type
-    of a field in a pydantic model. As a mapping, ``keys()``, ``dict(record)`` and ``**record`` show
-    every field as a Python value; ``items()`` and ``values()`` show the JSON object itself.
+    of a field in a pydantic model. Attributes whose names begin with one underscore are the
+    caller's: they are no part of the object, of its dumps or of its copies. As a mapping,
+    ``keys()``, ``dict(record)`` and ``**record`` show every field as a Python value; ``items()``
+    and ``values()`` show the JSON object itself.
     """
 
-    __slots__ = ()
+    # Attributes of the caller's. An empty slot costs a decoded record 8 bytes and no time that can
+    # be measured; a real `__dict__` costs twice that and, as `__weakref__` does, 1 to 3 % of it.
+    __slots__ = ("_record_attributes",)
 
     _fields: ClassVar[Dict[str, Field]] = {}
     _by_name: ClassVar[Dict[str, Field]] = {}
@@ -422,6 +430,10 @@ class Record(_Object):
         # Only for names that the class does not have, so a member named like a method or looked
         # for by a protocol (`__pydantic_serializer__`) cannot be mistaken for one.
         if not name.startswith("__"):
+            if _is_private(name) and name != "_record_attributes":
+                own = self._own_attributes()
+                if name in own:
+                    return own[name]
             value = _get(self, name, self)
             if value is not self:
                 return value
@@ -429,15 +441,36 @@ class Record(_Object):
 
     def __setattr__(self, name: str, value: Any) -> None:
         field = self._fields.get(name)
-        if field is None:
+        if field is not None:
+            _put(self, field.alias, value)
+        elif _is_private(name):
+            try:
+                object.__setattr__(self, name, value)
+            except AttributeError:
+                own = {**self._own_attributes(), name: value}
+                object.__setattr__(self, "_record_attributes", own)
+        else:
             raise ValueError(f'"{type(self).__name__}" object has no field "{name}"')
-        _put(self, field.alias, value)
 
     def __delattr__(self, name: str) -> None:
         field = self._fields.get(name)
+        if field is None and _is_private(name):
+            if self._own_attributes().pop(name, self) is self:
+                object.__delattr__(self, name)
+            return
         if field is None or field.alias not in _keys(self):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         OBJECT.__delitem__(self, field.alias)
+
+    def _own_attributes(self) -> Dict[str, Any]:
+        return getattr(self, "_record_attributes", {})
+
+    if not TYPE_CHECKING:
+
+        @property
+        def __dict__(self) -> Dict[str, Any]:
+            """What ``vars(record)`` gives: a dictionary of its own, as ``dict(record)``."""
+            return {**dict(iter(self)), **self._own_attributes()}
 
     # -- comparing, writing, copying -------------------------------------------------------------
 

@@ -13,6 +13,7 @@ import importlib
 import inspect
 import json
 import typing
+import weakref
 
 import pytest
 
@@ -1019,6 +1020,20 @@ def shows_added_fields(pair):
     assert mine.id is None
 
 
+def shows_slots(pair):
+    theirs, mine = (package.Message(role="u") for package in PACKAGES)
+    assert vars(theirs) == {name: vars(mine)[name] for name in vars(theirs)}
+    assert vars(theirs) is vars(theirs)
+    assert vars(mine) is not vars(mine)
+    weakref.ref(theirs)
+    with pytest.raises(TypeError, match="cannot create weak reference"):
+        weakref.ref(mine)
+    for message in (theirs, mine):
+        message._trace = 1
+        assert message._trace == vars(message)["_trace"] == 1
+        assert "_trace" not in dict(message)
+
+
 def shows_json(pair):
     assert json.dumps(ollamalite.Message(role="user")) == '{"role": "user"}'
     tool = ollamalite.Tool.Function.Parameters.Property(type="array", items={"type": "string"})
@@ -1234,6 +1249,12 @@ KNOWN = [
         "One that the official class lacks is None as an attribute where it is absent; `get` and"
         " `in` treat it as not there.",
         shows_added_fields,
+    ),
+    Known(
+        "objects have no dictionary of attributes and no weak references",
+        "They are the JSON object itself, and each line of a stream would pay for more; `vars`"
+        " makes a dictionary when it is asked.",
+        shows_slots,
     ),
     Known(
         "an answer can be written as JSON",

@@ -94,6 +94,50 @@ def test_a_name_that_is_nowhere_raises_what_attributes_and_items_raise():
     assert not hasattr(message, "__pydantic_serializer__")
 
 
+def test_vars_gives_the_fields_and_members_in_a_dictionary_of_its_own():
+    message = Message(role="user", colour="blue")
+    assert vars(message) == message.__dict__ == dict(message)
+    vars(message)["role"] = "x"
+    assert message.role == "user"
+
+
+def test_a_record_carries_private_attributes_of_the_caller_beside_its_members():
+    message = Message(role="user", _secret=1)
+    assert not hasattr(message, "_trace")
+    message._trace = span = object()
+    message._attempts = 1
+    message._attempts += 1
+    assert message._trace is span
+    assert (message._attempts, message._secret) == (2, 1)
+    assert vars(message)["_trace"] is span
+    assert message == Message(role="user", _secret=1)
+    assert json.loads(json.dumps(message)) == {"role": "user", "_secret": 1}
+    assert "_trace" not in dict(message)
+    del message._trace
+    with pytest.raises(AttributeError, match="no attribute '_trace'"):
+        _ = message._trace
+    with pytest.raises(AttributeError, match="no attribute '_trace'"):
+        del message._trace
+    with pytest.raises(ValueError, match='no field "__trace__"'):
+        message.__trace__ = 1
+
+
+def test_a_subclass_keeps_its_private_attributes_as_it_declares_them():
+    class Traced(Message):
+        __slots__ = ("_span",)
+
+    class Free(Message):
+        pass
+
+    for kind in (Traced, Free):
+        message = kind(role="user")
+        message._span = message._other = 1
+        assert (message._span, message._other) == (1, 1)
+        del message._span, message._other
+        assert not hasattr(message, "_span")
+        assert not hasattr(message, "_other")
+
+
 def test_a_dictionary_of_a_record_has_all_fields():
     message = Message(role="user", colour="blue")
     everything = {
