@@ -531,7 +531,7 @@ class Record(_Object):
         """
         from ._dump import Dump
 
-        return Dump(mode, by_alias, exclude_unset, exclude_defaults, exclude_none).record(
+        return Dump(mode == "json", by_alias, exclude_unset, exclude_defaults, exclude_none).record(
             self, include, exclude
         )
 

@@ -864,6 +864,40 @@ def test_assigning_by_attribute_and_by_item_is_the_same(data, name):
             each.zzz = 1
 
 
+def choice_of(*names):
+    """A strategy for what `include` and `exclude` take, down to members of elements."""
+    inner = st.sets(st.sampled_from(["model", "size", "details", "__all__"]), max_size=2)
+    inner |= st.dictionaries(
+        st.sampled_from(["model", "size", "details", "__all__"]),
+        st.sampled_from([True, ..., {"family"}, {"format": True}]),
+        max_size=2,
+    )
+    elements = st.sets(st.sampled_from([0, 1, 5, "__all__"]), max_size=2) | st.dictionaries(
+        st.sampled_from([0, 1, 5, "__all__"]), st.sampled_from([True, ...]) | inner, max_size=3
+    )
+    return (
+        st.none()
+        | st.sets(st.sampled_from(names), max_size=2)
+        | st.dictionaries(st.sampled_from(names), st.sampled_from([True, ...]) | elements)
+    )
+
+
+@EXAMPLES
+@given(choice_of("models", "zzz", "__all__"), choice_of("models", "zzz"))
+def test_the_same_choices_leave_the_same_dump(include, exclude):
+    FIGURES["examples"] += 1
+    fields = {
+        "models": [
+            {"model": "a", "size": 1, "details": {"family": "f", "format": "g"}},
+            {"model": "b", "size": 2},
+        ]
+    }
+    official, our = (package.ListResponse(**fields) for package in PACKAGES)
+    choices = {"include": include, "exclude": exclude, "exclude_none": True}
+    assert our.model_dump(**choices) == official.model_dump(**choices)
+    assert our.model_dump_json(**choices) == official.model_dump_json(**choices)
+
+
 PARAMETER = st.text("abcxyz", min_size=1, max_size=4)  # pydantic drops those with an underscore
 HINTS = st.sampled_from([str, int, float, bool, None])
 

@@ -333,6 +333,25 @@ def test_a_dump_takes_the_options_of_pydantic():
     assert message.model_dump_json(include={"role"}, indent=1) == '{\n "role": "user"\n}'
 
 
+def test_a_dump_takes_choices_of_elements():
+    models = ListResponse(models=[{"model": "a", "size": 1}, {"model": "b", "size": 2}])
+
+    def dump(**choices):
+        return models.model_dump(exclude_none=True, **choices)["models"]
+
+    assert dump(exclude={"models": {0}}) == [{"model": "b", "size": 2}]
+    assert dump(exclude={"models": {-1: True}}) == [{"model": "a", "size": 1}]
+    assert dump(include={"models": {"__all__": {"model"}}}) == [{"model": "a"}, {"model": "b"}]
+    assert dump(include={"models": {"__all__": {"model"}, 1: {"size"}}}) == [
+        {"model": "a"},
+        {"model": "b", "size": 2},
+    ]
+    show = ShowResponse(model_info={"a": 1, "b": 2})
+    assert show.model_dump(include={"modelinfo": {"a"}}) == {"modelinfo": {"a": 1}}
+    with pytest.raises(TypeError, match="include and exclude take a set or a dict of names, not 5"):
+        models.model_dump(include={"models": 5})
+
+
 def test_unchecked_construction_takes_values_as_they_are():
     assert Message.model_construct(role=3, modelinfo=1).role == 3
 
