@@ -519,54 +519,58 @@ class Record(_Object):
         mode: str = "python",
         include: Choice = None,
         exclude: Choice = None,
-        by_alias: bool = False,
+        by_alias: Optional[bool] = None,
         exclude_unset: bool = False,
         exclude_defaults: bool = False,
         exclude_none: bool = False,
+        fallback: Optional[Callable[[Any], Any]] = None,
+        **keywords: Any,
     ) -> Dict[str, Any]:
         """Return plain dictionaries and lists, of all fields unless they are excluded.
 
-        With ``mode="json"`` every value is one that JSON has: times as the text that came.
-        ``by_alias`` uses the names of the wire. Names in ``include`` and ``exclude`` are Python's.
+        With ``mode="json"`` every value is one that JSON has: times as the text that came, and what
+        ``fallback`` returns for a value that JSON has nothing for. ``by_alias`` uses the names of
+        the wire. Names in ``include`` and ``exclude`` are Python's. The other keywords of pydantic
+        are taken where they ask for what is done anyhow; RequestError says which of them is not.
         """
         from ._dump import Dump
 
-        return Dump(mode == "json", by_alias, exclude_unset, exclude_defaults, exclude_none).record(
-            self, include, exclude
-        )
+        if keywords:
+            from ._keywords import check_keywords
+
+            check_keywords("model_dump", keywords)
+        return Dump(
+            mode == "json",
+            bool(by_alias),
+            exclude_unset,
+            exclude_defaults,
+            exclude_none,
+            fallback,
+        ).record(self, include, exclude)
 
     def model_dump_json(
-        self,
-        *,
-        indent: Optional[int] = None,
-        include: Choice = None,
-        exclude: Choice = None,
-        by_alias: bool = False,
-        exclude_unset: bool = False,
-        exclude_defaults: bool = False,
-        exclude_none: bool = False,
+        self, *, indent: Optional[int] = None, ensure_ascii: bool = False, **options: Any
     ) -> str:
-        """Return `model_dump` with ``mode="json"`` as JSON text."""
+        """Return `model_dump` with the same options and ``mode="json"`` as JSON text."""
         import json
 
-        content = self.model_dump(
-            mode="json",
-            include=include,
-            exclude=exclude,
-            by_alias=by_alias,
-            exclude_unset=exclude_unset,
-            exclude_defaults=exclude_defaults,
-            exclude_none=exclude_none,
-        )
+        if "mode" in options:
+            raise TypeError("model_dump_json() got an unexpected keyword argument 'mode'")
+        content = self.model_dump(mode="json", **options)
         separators = (",", ":") if indent is None else None
-        return json.dumps(content, indent=indent, separators=separators, ensure_ascii=False)
+        return json.dumps(content, indent=indent, separators=separators, ensure_ascii=ensure_ascii)
 
     @classmethod
-    def model_validate(cls: Type[R], obj: Any) -> R:
+    def model_validate(cls: Type[R], obj: Any, **keywords: Any) -> R:
         """Return a record of a mapping or of another record, checked and copied.
 
-        Raises RequestError, which is a ValueError and names the path, if something does not fit.
+        Raises RequestError, which is a ValueError and names the path, if something does not fit,
+        or if a keyword of pydantic's asks for what cannot be done, such as ``strict=True``.
         """
+        if keywords:
+            from ._keywords import check_keywords
+
+            check_keywords("model_validate", keywords)
         if isinstance(obj, cls):
             return obj
         try:
@@ -576,7 +580,9 @@ class Record(_Object):
             raise RequestError(error.text(cls.__qualname__)) from None
 
     @classmethod
-    def model_validate_json(cls: Type[R], json_data: Union[str, bytes, bytearray]) -> R:
+    def model_validate_json(
+        cls: Type[R], json_data: Union[str, bytes, bytearray], **keywords: Any
+    ) -> R:
         """Return a record of JSON text. Raises RequestError, a ValueError, if it is none."""
         import json
 
@@ -584,7 +590,7 @@ class Record(_Object):
             obj = json.loads(json_data)
         except (ValueError, RecursionError) as error:
             raise RequestError(f"{cls.__qualname__}: not JSON: {error}") from error
-        return cls.model_validate(obj)
+        return cls.model_validate(obj, **keywords)
 
     @classmethod
     def model_construct(cls: Type[R], _fields_set: Optional[Set[str]] = None, **values: Any) -> R:

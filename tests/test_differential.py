@@ -1068,6 +1068,19 @@ def shows_slots(pair):
         assert "_trace" not in dict(message)
 
 
+def shows_keywords(pair):
+    for keywords in (
+        {"warnings": "none", "round_trip": True, "context": {}, "serialize_as_any": True},
+        {"by_alias": None},
+    ):
+        theirs, mine = (p.StatusResponse(status="x").model_dump(**keywords) for p in PACKAGES)
+        assert theirs == mine == {"status": "x"}
+    for keywords in ({"strict": True}, {"extra": "forbid"}, {"from_attributes": True}):
+        assert ollama.StatusResponse.model_validate({"status": "x"}, **keywords)
+        with pytest.raises(ollamalite.RequestError, match="is not supported"):
+            ollamalite.StatusResponse.model_validate({"status": "x"}, **keywords)
+
+
 def shows_json(pair):
     assert json.dumps(ollamalite.Message(role="user")) == '{"role": "user"}'
     tool = ollamalite.Tool.Function.Parameters.Property(type="array", items={"type": "string"})
@@ -1289,6 +1302,11 @@ KNOWN = [
         "They are the JSON object itself, and each line of a stream would pay for more; `vars`"
         " makes a dictionary when it is asked.",
         shows_slots,
+    ),
+    Known(
+        "keywords of pydantic that cannot be obeyed are refused",
+        "There is no strict mode, and what a class does not declare is always kept.",
+        shows_keywords,
     ),
     Known(
         "an answer can be written as JSON",

@@ -352,6 +352,59 @@ def test_a_dump_takes_choices_of_elements():
         models.model_dump(include={"models": 5})
 
 
+def test_keywords_of_pydantic_that_change_nothing_here_are_taken():
+    message = Message(role="user", content="ä")
+    plain = message.model_dump(by_alias=None)
+    for keywords in (
+        {"context": {"a": 1}},
+        {"warnings": "none", "round_trip": True},
+        {"serialize_as_any": True, "exclude_computed_fields": True},
+    ):
+        assert message.model_dump(**keywords) == plain
+        assert json.loads(message.model_dump_json(**keywords)) == plain
+    assert "\\u00e4" in message.model_dump_json(ensure_ascii=True)
+    for keywords in ({"strict": False, "context": {}}, {"by_name": True, "extra": "allow"}):
+        assert Message.model_validate(plain, **keywords) == message
+        assert Message.model_validate_json(json.dumps(plain), **keywords) == message
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda m: m.model_dump(warnings="error"), "model_dump: warnings='error' is not supported"),
+        (lambda m: Message.model_validate(m, strict=True), "model_validate: strict=True"),
+        (lambda m: Message.model_validate(m, extra="forbid"), "extra='forbid' is not supported"),
+        (lambda m: Message.model_validate(m, from_attributes=True), "give a mapping, such as vars"),
+        (lambda m: Message.model_validate_json("{}", by_alias=False), "go by both of their names"),
+    ],
+)
+def test_keywords_of_pydantic_that_cannot_be_obeyed_are_refused(call, text):
+    with pytest.raises(ollamalite.RequestError, match=text):
+        call(Message(role="user"))
+
+
+def test_keywords_that_nobody_has_are_type_errors():
+    message = Message(role="user")
+    for call in (message.model_dump, message.model_dump_json, lambda **k: message.json(**k)):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'zzz'"):
+            call(zzz=1)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'mode'"):
+        message.model_dump_json(mode="python")
+
+
+def test_a_dump_asks_the_fallback_for_what_json_lacks():
+    function = Message.ToolCall.Function(name="f", arguments={"a": {1j}})
+    assert function.model_dump(fallback=list) == {
+        "name": "f",
+        "arguments": {"a": {1j}},
+        "index": None,
+    }
+    text = function.model_dump_json(
+        exclude_none=True, fallback=lambda value: [str(v) for v in value]
+    )
+    assert text == '{"name":"f","arguments":{"a":["1j"]}}'
+
+
 def test_unchecked_construction_takes_values_as_they_are():
     assert Message.model_construct(role=3, modelinfo=1).role == 3
 
