@@ -12,6 +12,7 @@ from operator import methodcaller
 from types import MappingProxyType
 from typing import (
     TYPE_CHECKING,
+    AbstractSet,
     Any,
     Callable,
     ClassVar,
@@ -289,6 +290,8 @@ class Record(_Object):
     _defaults: ClassVar[Dict[str, Any]] = {}
     # Wire names of the fields that take any text.
     _texts: ClassVar[FrozenSet[str]] = frozenset()
+    model_config: ClassVar[Mapping[str, Any]] = {"extra": "allow"}
+    model_computed_fields: ClassVar[Mapping[str, Any]] = {}
     # Set by a class body: wire names that differ from the Python name; how to read a value.
     _aliases: ClassVar[Mapping[str, str]] = {}
     _readers: ClassVar[Mapping[str, Converter]] = {}
@@ -297,8 +300,9 @@ class Record(_Object):
 
     if TYPE_CHECKING:
         model_fields: ClassVar[Dict[str, Field]]
+        __fields__: ClassVar[Dict[str, Field]]
     else:
-        model_fields = _ModelFields()
+        model_fields = __fields__ = _ModelFields()
         _wire_get = dict.get
         __dataclass_fields__ = _OnDemand(_dataclass_fields)
         __dataclass_params__ = _DataclassParams
@@ -623,9 +627,33 @@ class Record(_Object):
         """Return `model_dump_json` with the same options: the name that pydantic 1 had."""
         return self.model_dump_json(**options)
 
-    def copy(self: R, **options: Any) -> R:
-        """Return `model_copy` with the same options: the name that pydantic 1 had."""
-        return self.model_copy(**options)
+    def copy(
+        self: R,
+        *,
+        include: Optional[AbstractSet[str]] = None,
+        exclude: Optional[AbstractSet[str]] = None,
+        update: Optional[Mapping[str, Any]] = None,
+        deep: bool = False,
+    ) -> R:
+        """Return `model_copy`, of the named fields: the name that pydantic 1 had."""
+        if isinstance(include, MAPPING) or isinstance(exclude, MAPPING):
+            raise TypeError("copy takes sets of names; model_dump can choose inside of them")
+        twin = self.model_copy(deep=deep)
+        for name in self.model_fields_set:
+            if (include is not None and name not in include) or name in (exclude or ()):
+                field = self._fields.get(name)
+                OBJECT.pop(twin, name if field is None else field.alias)
+        return twin.model_copy(update=update)
+
+    # Other names that pydantic 1 had.
+    parse_obj = model_validate
+    parse_raw = model_validate_json
+    construct = model_construct
+    schema = model_json_schema
+
+    @classmethod
+    def model_rebuild(cls, **_: Any) -> None:
+        """Do nothing: what pydantic does here is for types that were not known before."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:

@@ -405,6 +405,25 @@ def test_a_dump_asks_the_fallback_for_what_json_lacks():
     assert text == '{"name":"f","arguments":{"a":["1j"]}}'
 
 
+def test_the_names_that_pydantic_had_before_are_there():
+    fields = {"role": "user", "content": "x"}
+    message = Message.parse_obj(fields)
+    assert message == Message.parse_raw(json.dumps(fields)) == Message.construct(**fields)
+    assert Message.schema() == Message.model_json_schema()
+    assert list(Message.__fields__) == list(Message.model_fields)
+    assert Message.model_config == {"extra": "allow"}
+    assert Message.model_computed_fields == {}
+    assert Message.model_rebuild(force=True) is None
+    copied = message.copy(
+        include={"role", "content"}, exclude={"content"}, update={"thinking": "y"}
+    )
+    assert copied.model_fields_set == {"role", "thinking"}
+    assert message.copy(exclude={"role"}).model_fields_set == {"content"}
+    assert message.copy(deep=True) == message
+    with pytest.raises(TypeError, match="copy takes sets of names"):
+        message.copy(exclude={"content": True})
+
+
 def test_unchecked_construction_takes_values_as_they_are():
     assert Message.model_construct(role=3, modelinfo=1).role == 3
 
