@@ -272,11 +272,11 @@ class Record(_Object):
     does not declare are kept, read the same way, and are part of every dump.
 
     A record compares equal to one of the same class with the same values, can be pickled and
-    copied, and is accepted by ``json.dumps``, by the functions of ``dataclasses`` and as the type
-    of a field in a pydantic model. Attributes whose names begin with one underscore are the
-    caller's: they are no part of the object, of its dumps or of its copies. As a mapping,
-    ``keys()``, ``dict(record)`` and ``**record`` show every field as a Python value; ``items()``
-    and ``values()`` show the JSON object itself.
+    copied, and is accepted by ``json.dumps`` (images need `model_dump_json`), by the functions of
+    ``dataclasses`` and as the type of a field in a pydantic model. Attributes whose names begin
+    with one underscore are the caller's: they are no part of the object, of its dumps or of its
+    copies. As a mapping, ``keys()``, ``dict(record)`` and ``**record`` show every field as a Python
+    value; ``items()`` and ``values()`` show the JSON object itself.
     """
 
     # Attributes of the caller's. An empty slot costs a decoded record 8 bytes and no time that can

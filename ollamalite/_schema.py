@@ -537,6 +537,8 @@ class _Builder:
         return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
 
     def _class(self, cls: Any, args: Tuple[Any, ...], scope: _Scope) -> Schema:
+        if hasattr(cls, "__ollama_json__"):  # an image, which travels as text
+            return cast(Schema, cls.model_json_schema())
         if _is_object(cls) or _is_named_tuple(cls):
             self.lasting = False
             return self._definition(cls)
@@ -549,8 +551,6 @@ class _Builder:
                 return dict(known)
         if hasattr(cls, "__fspath__"):
             return {"type": "string", "format": "path"}
-        if hasattr(cls, "__ollama_json__"):  # an image, which travels as text
-            return {"type": "string", "contentEncoding": "base64"}
         if issubclass(cls, tuple) and len(args) > 0 and args != ((),) and args[1:] != (...,):
             return _fixed_array([self.of(arg, scope) for arg in args], len(args))
         if issubclass(cls, collections.abc.Mapping):

@@ -1087,8 +1087,15 @@ def shows_json(pair):
     assert json.dumps(tool) == '{"type": "array", "items": {"type": "string"}}'
     assert tool.items == {"type": "string"}
     assert {**ollamalite.Message(role="user")}["role"] == "user"
-    with pytest.raises(TypeError, match="not JSON serializable"):
-        json.dumps(ollama.Message(role="user"))
+    shown = {"role": "user", "images": [{"value": b"abc"}]}
+    for message in (
+        ollama.Message(role="user"),
+        ollama.Message(**shown),
+        ollamalite.Message(**shown),
+    ):
+        with pytest.raises(TypeError, match="not JSON serializable"):
+            json.dumps(message)
+        assert json.loads(message.model_dump_json())["role"] == "user"
 
 
 def shows_lenient_answers(pair):
@@ -1310,8 +1317,9 @@ KNOWN = [
     ),
     Known(
         "an answer can be written as JSON",
-        "It is a dictionary. So that this holds for tools, too, their attribute `items` can be"
-        " called; without a value it equals None, but is not the object None.",
+        "It is a dictionary, and so is a message, but an image in one is not. So that this holds"
+        " for tools, too, their attribute `items` can be called; without a value it equals None,"
+        " but is not the object None.",
         shows_json,
     ),
     Known(

@@ -264,6 +264,36 @@ def test_lists_of_a_record_are_mutable():
     }
 
 
+def test_an_image_has_what_users_of_pydantic_models_call():
+    image = ollamalite.Image(value=b"abc")
+    assert list(image) == [("value", b"abc")]
+    assert dict(image) == {"value": b"abc"}
+    assert list(ollamalite.Image.model_fields) == list(image.__fields__) == ["value"]
+    assert ollamalite.Image.model_fields["value"].is_required()
+    assert image.model_fields_set == {"value"}
+    assert image.model_extra is None
+    assert ollamalite.Image.model_construct(value=5).value == 5
+    assert ollamalite.Image.model_validate_json('{"value":"YWJj"}').base64() == "YWJj"
+    assert ollamalite.Image.model_json_schema() == {"type": "string", "contentEncoding": "base64"}
+    assert image.model_copy(update={"value": b"x"}).value == b"x"
+    assert copy.deepcopy(image) == pickle.loads(pickle.dumps(image)) == image
+
+
+@pytest.mark.parametrize(
+    ("build", "text"),
+    [
+        (lambda: ollamalite.Image(), "Image.value: required, but not given"),
+        (lambda: ollamalite.Image(value=None), "Image.value: expected an image .*, got None"),
+        (lambda: ollamalite.Image(value=5), "Image.value: expected an image .*, got int 5"),
+        (lambda: ollamalite.Image.model_validate(5), "Image: expected an image .*, got int 5"),
+        (lambda: ollamalite.Image.model_validate_json("{"), "Image: not JSON"),
+    ],
+)
+def test_what_is_no_image_is_refused_when_it_is_made(build, text):
+    with pytest.raises(ollamalite.RequestError, match=text):
+        build()
+
+
 def test_records_compare_by_class_and_values():
     assert Message(role="user") == Message(role="user", content=None)
     assert Message(role="user") != Message(role="assistant")
@@ -479,5 +509,9 @@ def test_json_of_pydantic_models_of_the_caller_holds_records():
     dumped = json.loads(holder.model_dump_json())
     assert dumped["options"] == {"seed": 3}
     assert dumped["anything"]["role"] == "user"
+    shown = Message(role="user", images=[ollamalite.Image(value=b"abc")])
+    dumped = json.loads(Holder(options={}, anything=shown).model_dump_json())
+    assert dumped["anything"]["images"] == ["YWJj"]
+    assert pydantic.TypeAdapter(object).dump_python(shown.images) == ["YWJj"]
     with pytest.raises(pydantic.ValidationError, match=r"Options\.seed"):
         Holder(options={"seed": "x"})
