@@ -161,14 +161,17 @@ class _ItemsArray(_Callable, ARRAY):  # type: ignore[misc]
         return list, (list(self),)
 
 
-class _NoItems(_Callable):
-    """No value: false, equal to None, and None in every copy."""
+class _NoItems(_Callable, OBJECT):  # type: ignore[misc]
+    """No value: false, equal to None, and None in every copy.
 
-    def __bool__(self) -> bool:
-        return False
+    Where it is taken for a value, since it is not the object None, it is a schema for anything.
+    """
 
     def __eq__(self, other: object) -> bool:
         return other is None or isinstance(other, _NoItems)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -29,6 +29,20 @@ JSON = st.recursive(
 )
 
 
+def test_an_absent_items_is_none_and_harmless_where_it_is_taken_for_a_value():
+    member = Tool.Function.Parameters.Property(type="string")
+    assert not member.items
+    assert member.items == None  # noqa: E711 - it is not the object
+    assert (member.items != None) is False  # noqa: E711
+    assert member.items != {}
+    assert repr(member.items) == "None"
+    assert list(member.items()) == [("type", "string")]
+    assert json.dumps({"items": member.items}) == '{"items": {}}'
+    assert copy.deepcopy(member.items) is None
+    again = Tool.Function.Parameters.Property(type="array", items=member.items)
+    assert json.dumps(again) == '{"type": "array", "items": {}}'
+
+
 def test_a_field_reads_as_attribute_and_as_item():
     message = Message(role="user", content="hi")
     assert message.content == message["content"] == message.get("content") == "hi"
