@@ -207,10 +207,10 @@ def function_schema(func: Any) -> Schema:
 def _callee_schema(callee: "_Callee", builder: "_Builder") -> Schema:
     inliner = _Inliner(builder.defs)
     properties = {
-        name: inliner.inline(builder.member(name, hint, callee.scope))
-        for name, hint, _ in callee.parameters
+        name: _described(inliner.inline(builder.member(name, hint, callee.scope)), text)
+        for name, hint, _, text in callee.parameters
     }
-    required = [name for name, _, optional in callee.parameters if not optional]
+    required = [name for name, _, optional, _ in callee.parameters if not optional]
     texts = parse_docstring(callee.doc, tuple(properties))
     return _tool_schema(callee.name, texts, properties, required, inliner)
 
@@ -280,7 +280,23 @@ def _closure(function: types.FunctionType) -> Dict[str, Any]:
 class _Parameter(NamedTuple):
     name: str
     hint: Any
-    optional: bool
+    optional: bool = False
+    text: str = ""
+
+
+def _parameter(name: str, hint: Any, default: Any) -> _Parameter:
+    """A parameter with a default, in whose place a Field of pydantic may say more of it."""
+    if _is_field(default):
+        return _Parameter(name, hint, not default.is_required(), default.description or "")
+    return _Parameter(name, hint, True)
+
+
+_PLAIN = frozenset((str, int, float, bool, type(None)))
+
+
+def _is_field(default: Any) -> bool:
+    # Asked of its class, since some objects have an attribute of any name.
+    return hasattr(cast(Any, type(default)), "is_required")
 
 
 class _Callee(NamedTuple):
@@ -296,6 +312,11 @@ def _callee(func: Any) -> _Callee:
     if type(function) is not types.FunctionType or not function.__dict__.keys().isdisjoint(
         ("__signature__", "__wrapped__")
     ):
+        return _callee_by_signature(func)
+    defaults: Tuple[Any, ...] = function.__defaults__ or ()
+    if function.__kwdefaults__:
+        defaults += tuple(function.__kwdefaults__.values())
+    if not _PLAIN.issuperset(map(type, defaults)) and any(map(_is_field, defaults)):
         return _callee_by_signature(func)
     # What inspect.signature tells of a plain function, in a fraction of its time.
     code = function.__code__
@@ -331,16 +352,17 @@ def _callee_by_signature(func: Any) -> _Callee:
         doc = doc or inner.__dict__.get("__doc__")
         bound.update(inner.keywords)
         inner = inner.func
-    parameters = [
-        _Parameter(
-            parameter.name,
-            str if parameter.annotation is parameter.empty else parameter.annotation,
-            parameter.default is not parameter.empty,
-        )
-        for parameter in signature.parameters.values()
-        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-        and parameter.name not in bound
-    ]
+    parameters: List[_Parameter] = []
+    for parameter in signature.parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        if parameter.name not in bound:
+            hint: Any = str if parameter.annotation is parameter.empty else parameter.annotation
+            parameters.append(
+                _Parameter(parameter.name, hint)
+                if parameter.default is parameter.empty
+                else _parameter(parameter.name, hint, parameter.default)
+            )
     if not (isinstance(inner, type) or inspect.isroutine(inner) or hasattr(inner, "__wrapped__")):
         # An object that can be called: its method says what a call does, or else its class.
         doc = doc or inner.__call__.__doc__ or inner.__doc__
