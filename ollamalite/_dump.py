@@ -41,8 +41,11 @@ class Dump(NamedTuple):
                 if self.json and field.read is not None:
                     # The text that came has all digits of a time; a datetime has six.
                     value = OBJECT.get(record, field.alias, field.default)
-            key = field.alias if field is not None and self.by_alias else name
-            result[key] = self.value(value, *inner)
+            # A name that ends in `_` is one that Python reserves.
+            by_alias = self.by_alias or name.endswith("_")
+            result[field.alias if field is not None and by_alias else name] = self.value(
+                value, *inner
+            )
         return result
 
     def value(self, value: Any, include: Choice = None, exclude: Choice = None) -> Any:

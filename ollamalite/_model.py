@@ -370,6 +370,8 @@ class Record(_Object):
 
         def __getitem__(self, key: str) -> Any: ...
 
+        def __missing__(self, key: str) -> Any: ...
+
         def __len__(self) -> int: ...
 
         def values(self) -> ValuesView[Any]: ...
@@ -385,8 +387,11 @@ class Record(_Object):
             raise KeyError(key)
 
     def _read_item(self, key: str) -> Any:
-        value: Any = OBJECT.__getitem__(self, key)
         field = self._by_name.get(key)
+        if field is not None and field.alias != key:
+            # A member under the Python name of another one is not what is meant.
+            return self.__missing__(key)
+        value: Any = OBJECT.__getitem__(self, key)
         return value if field is None or field.read is None else field.read(value)
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -394,10 +399,10 @@ class Record(_Object):
         _put(self, key if field is None else field.alias, value)
 
     def __contains__(self, key: object) -> bool:
-        if key in _keys(self):
-            return True
         field = self._by_name.get(cast(str, key))
-        return field is not None and (field.alias in _keys(self) or field.default is not None)
+        if field is None:
+            return key in _keys(self)
+        return field.alias in _keys(self) or field.default is not None
 
     def __iter__(self) -> Iterator[Tuple[str, Any]]:
         for field in self._fields.values():

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import datetime
+import enum
 import inspect
 import json
 import pickle
@@ -216,6 +217,34 @@ def test_numbers_and_truth_values_are_taken_in_the_forms_that_pydantic_takes():
     options = Options(seed="7", top_k=3.0, temperature="0.5", numa="yes")
     assert (options.seed, options.top_k, options.temperature, options.numa) == (7, 3, 0.5, True)
     assert Options(temperature=1).temperature == 1.0
+
+
+def test_a_member_of_an_enum_of_texts_becomes_its_text():
+    class Role(str, enum.Enum):
+        USER = "user"
+
+    message = Message(role=Role.USER)
+    assert type(message.role) is str
+    assert f"{message.role}" == "user"
+    kind = enum.Enum("Kind", {"NOUL": "noul"}, type=str).NOUL
+    assert type(ollamalite.SystemOneNoulQuestion(instructions="x", type=kind).type) is str
+
+
+def test_a_name_that_python_reserves_is_dumped_as_the_wire_has_it():
+    request = ollamalite.CreateRequest(model="m", from_="base")
+    assert request.from_ == request["from_"] == request["from"] == "base"
+    assert request.model_dump(exclude_none=True) == {"model": "m", "from": "base"}
+    assert request.model_dump(include={"from_"}) == {"from": "base"}
+
+
+def test_a_member_under_the_python_name_of_another_does_not_hide_it():
+    answer = DECODERS[ShowResponse]({"modelinfo": {"bogus": 1}, "model_info": {"real": 2}})
+    assert answer.modelinfo == answer["modelinfo"] == answer.get("modelinfo") == {"real": 2}
+    assert dict(answer)["modelinfo"] == answer.model_dump()["modelinfo"] == {"real": 2}
+    lone = DECODERS[ShowResponse]({"modelinfo": {"bogus": 1}})
+    assert "modelinfo" not in lone
+    with pytest.raises(KeyError):
+        lone["modelinfo"]
 
 
 def test_renamed_fields_go_by_both_names_and_travel_under_that_of_the_wire():
