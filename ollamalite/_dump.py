@@ -28,7 +28,7 @@ class Dump(NamedTuple):
     def record(self, record: Record, include: Choice, exclude: Choice) -> Dict[str, Any]:
         result: Dict[str, Any] = {}
         given = record.model_fields_set
-        fields = record.model_fields
+        fields = record._fields
         for name, value, inner in _chosen(record, include, exclude):
             field = fields.get(name)
             if field is not None:

@@ -4,10 +4,10 @@ import os
 import sys
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from typing import TYPE_CHECKING, Any, Dict, Iterator, Mapping, Optional, Set, Tuple, Union
+from typing import IO, TYPE_CHECKING, Any, Dict, Iterator, Mapping, Optional, Set, Tuple, Union
 
 from ._convert import MAPPING, Mismatch
-from ._model import Field
+from ._model import Field, ModelFields
 from .errors import RequestError
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".svg")
@@ -18,6 +18,7 @@ _PATH: Any = os.PathLike
 
 _EXPECTED = "an image (path, bytes, base64 text, data URL or binary file)"
 _NOTHING: Any = object()
+_VALUE = Union[str, bytes, "os.PathLike[str]", IO[bytes]]
 
 
 class _PydanticSerializer:
@@ -39,10 +40,8 @@ class Image:
 
     __slots__ = ("value",)
 
-    model_fields = {
-        "value": Field("value", "value", "Union[str, bytes, PathLike, IO[bytes]]", None, True, None)
-    }
-    __fields__ = model_fields
+    _fields = {"value": Field("value", "value", _VALUE, None, True, None)}
+    model_fields = __fields__ = ModelFields()
     model_extra = None
     if not TYPE_CHECKING:
         __pydantic_serializer__ = _PydanticSerializer()

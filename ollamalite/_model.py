@@ -48,6 +48,8 @@ from .errors import RequestError
 if TYPE_CHECKING:
     from typing_extensions import dataclass_transform
 
+    from ._introspection import FieldInfo
+
     # A record is no Dict[str, Any] to a type checker: its fields have types of their own, and one
     # of them (`items` of a JSON Schema) would clash with a method of dict.
     _Object = object
@@ -107,16 +109,10 @@ class Field:
         # Makes of a value what a request holds.
         self.send: Converter = anything
 
-    def is_required(self) -> bool:
-        return self.required
-
     def of(self, record: "Record") -> Any:
         """Return the value that the field has in ``record``, as Python shows it."""
         value = _get(record, self.alias, self.default)
         return value if self.read is None else self.read(value)
-
-    def __repr__(self) -> str:
-        return f"Field({self.name!r}, required={self.required}, default={self.default!r})"
 
 
 def _property(field: Field) -> property:
@@ -221,11 +217,19 @@ class _OnDemand:
         return value
 
 
-class _ModelFields:
-    """``model_fields``: the declared fields by name, on the class and on its instances."""
+class ModelFields:
+    """``model_fields``: what is to say of the declared fields, on the class and on instances."""
 
-    def __get__(self, instance: Any, owner: Type["Record"]) -> Dict[str, Field]:
-        return owner._fields
+    def __init__(self) -> None:
+        self.built: Dict[type, Dict[str, FieldInfo]] = {}
+
+    def __get__(self, instance: Any, owner: Any) -> "Dict[str, FieldInfo]":
+        made = self.built.get(owner)
+        if made is None:
+            from ._introspection import field_infos
+
+            made = self.built[owner] = field_infos(owner)
+        return made
 
 
 def _dataclass_fields(cls: Type["Record"]) -> Any:
@@ -250,20 +254,9 @@ class _DataclassParams:
 
 
 def _signature(cls: Type["Record"]) -> Any:
-    import inspect
+    from ._introspection import signature
 
-    kind = inspect.Parameter.KEYWORD_ONLY
-    parameters = [
-        inspect.Parameter(
-            field.name,
-            kind,
-            default=inspect.Parameter.empty if field.required else field.default,
-            annotation=field.annotation,
-        )
-        for field in cls._fields.values()
-    ]
-    parameters.append(inspect.Parameter("unknown", inspect.Parameter.VAR_KEYWORD, annotation=Any))
-    return inspect.Signature(parameters)
+    return signature(cls)
 
 
 @dataclass_transform(kw_only_default=True)
@@ -302,10 +295,10 @@ class Record(_Object):
     _added: ClassVar[Tuple[str, ...]] = ()
 
     if TYPE_CHECKING:
-        model_fields: ClassVar[Dict[str, Field]]
-        __fields__: ClassVar[Dict[str, Field]]
+        model_fields: ClassVar[Dict[str, FieldInfo]]
+        __fields__: ClassVar[Dict[str, FieldInfo]]
     else:
-        model_fields = __fields__ = _ModelFields()
+        model_fields = __fields__ = ModelFields()
         _wire_get = dict.get
         __dataclass_fields__ = _OnDemand(_dataclass_fields)
         __dataclass_params__ = _DataclassParams
@@ -678,6 +671,10 @@ class Record(_Object):
     @classmethod
     def __get_pydantic_json_schema__(cls, source: Any, handler: Any) -> Any:
         return cls.model_json_schema()
+
+
+# So that `typing.get_type_hints` of a class of models has its fields alone.
+Record.__annotations__.clear()
 
 
 def restore(cls: Type[R], wire: Dict[str, Any]) -> R:

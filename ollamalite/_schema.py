@@ -680,7 +680,7 @@ def _is_named_tuple(cls: Any) -> bool:
 
 def _members(cls: Any) -> Iterator[_Member]:
     if issubclass(cls, Record):
-        for field in cls.model_fields.values():
+        for field in cls._fields.values():
             owner = _owner(cls, field.name)
             yield _Member(
                 field.alias,

@@ -7,6 +7,7 @@ import enum
 import inspect
 import json
 import pickle
+from typing import Optional, Sequence, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -512,6 +513,39 @@ def test_the_functions_of_dataclasses_take_records(model):
     }
     names = [p.name for p in inspect.signature(model).parameters.values()]
     assert names == [*model.model_fields, "unknown"]
+
+
+def test_the_fields_of_a_class_show_their_types():
+    fields = Message.model_fields
+    assert fields["role"].annotation is str
+    assert fields["content"].annotation == Optional[str]
+    assert fields["tool_calls"].annotation == Optional[Sequence[Message.ToolCall]]
+    assert fields["role"].is_required()
+    assert fields["content"].get_default() is fields["content"].default is None
+    assert fields["content"].alias is fields["content"].default_factory is None
+    assert fields["content"].description is None
+    assert fields["content"].metadata == []
+    info = ShowResponse.model_fields["modelinfo"]
+    assert info.alias == info.serialization_alias == info.validation_alias == "model_info"
+    assert repr(fields["role"]) == "FieldInfo(annotation=str, required=True)"
+    assert repr(Tool.model_fields["type"]).endswith("required=False, default='function')")
+    assert Message(role="user").model_fields is fields
+    parameters = inspect.signature(Message).parameters
+    assert parameters["role"].annotation is str
+    assert parameters["content"].annotation == Optional[str]
+    assert list(get_type_hints(Message)) == list(fields)
+
+
+def test_a_type_that_only_a_function_knows_is_shown_as_text():
+    class Colour:
+        pass
+
+    class Painted(Message):
+        colour: "Colour"
+
+    assert Painted.model_fields["colour"].annotation == "Colour"
+    assert list(Painted.model_fields)[-1] == "colour"
+    assert "colour" not in Message.model_fields
 
 
 def test_a_record_can_be_replaced_as_a_dataclass():

@@ -28,6 +28,7 @@ LAYERS = [
         "_dump",
         "_images",
         "_keywords",
+        "_introspection",
         "_schema",
     },
     {"_operation", "_stream", "_generated", "_ndjson", "_host"},
