@@ -73,6 +73,7 @@ class Property(NamedTuple):
     required: bool
     default: str
     none_sent_as: str
+    added: bool
     description: str
     deprecated: bool
     line: int
@@ -217,6 +218,7 @@ class Description:
                     required=wire in required,
                     default=repr(prop.get("x-python-default")),
                     none_sent_as=repr(prop["x-python-none"]) if "x-python-none" in prop else "",
+                    added=bool(prop.get("x-python-added")),
                     description=" ".join(str(prop.get("description", "")).split()),
                     deprecated=bool(prop.get("deprecated")),
                     line=raw["properties"].key_lines[wire],

@@ -11,6 +11,7 @@ from .description import Description, Mapping, Type
 FORMATS = ("", "int32", "int64", "float", "double", "date-time", "uri", "byte", "binary")
 EXTENSIONS = (
     "x-python-accepts",
+    "x-python-added",
     "x-python-default",
     "x-python-name",
     "x-python-none",
@@ -121,6 +122,8 @@ def _extensions(description: Description) -> Iterator[Tuple[int, str]]:
                 yield line, f"{name}: the extension {key} is none of {', '.join(EXTENSIONS)}"
             if key == "x-python-type" and value not in PYTHON_TYPES:
                 yield line, f"{name}: x-python-type {value!r} is none of {', '.join(PYTHON_TYPES)}"
+            if key == "x-python-added" and value is not True:
+                yield line, f"{name}: x-python-added {value!r} is not true: leave it out"
             if key == "x-python-accepts" and value != "Callable":
                 yield line, f"{name}: x-python-accepts {value!r} is not Callable"
 

@@ -171,6 +171,7 @@ def _extras(description: Description, schema: Schema) -> Dict[str, Any]:
         "nested": nested,
         "aliases": {p.python: p.wire for p in schema.properties if p.python != p.wire},
         "readers": sorted(readers.items()),
+        "added": tuple(p.python for p in schema.properties if p.added),
         # The generator makes a datetime of every date-time.
         "hints": {
             p.python: "str" if p.required else "Optional[str]"

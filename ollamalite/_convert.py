@@ -75,7 +75,8 @@ def anything(value: Any) -> Any:
 
 def string(value: Any) -> Any:
     if isinstance(value, str):
-        return value
+        # Of a member of an enum its text, which is not what `format` makes of it.
+        return value if type(value) is str else str.__str__(value)
     if isinstance(value, _BYTES):
         try:
             return value.decode()
@@ -173,7 +174,7 @@ def literal(*values: Any) -> Converter:
 
     def convert(value: Any) -> Any:
         if isinstance(value, str) and value in values:
-            return value
+            return string(value)
         raise Mismatch(expected, value)
 
     return convert

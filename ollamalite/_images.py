@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import os
+import sys
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from stat import S_ISREG
-from typing import TYPE_CHECKING, Any, Generator, Mapping, Optional, Union
+from typing import (
+    IO,
+    TYPE_CHECKING,
+    Any,
+    Dict,
+    Generator,
+    Iterator,
+    Mapping,
+    Optional,
+    Set,
+    Tuple,
+    Union,
+)
 
 from ._convert import MAPPING, Mismatch
+from ._model import Field, ModelFields
 from .errors import RequestError
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".svg")
@@ -53,6 +67,21 @@ class Content:
         return b"".join(self.pieces()).decode("ascii")
 
 
+_EXPECTED = "an image (path, bytes, base64 text, data URL or binary file)"
+_NOTHING: Any = object()
+_VALUE = Union[str, bytes, "os.PathLike[str]", IO[bytes]]
+
+
+class _PydanticSerializer:
+    """How pydantic writes an image that stands where any value may."""
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        core: Any = sys.modules.get("pydantic_core")
+        if core is None:  # it was not pydantic that asked
+            raise AttributeError("__pydantic_serializer__")
+        return core.SchemaSerializer(owner.__get_pydantic_core_schema__(owner, None))
+
+
 class Image:
     """An image for a model that sees: a path, bytes, base64 text, a data URL or a binary file.
 
@@ -62,7 +91,17 @@ class Image:
 
     __slots__ = ("value",)
 
-    def __init__(self, value: Any) -> None:
+    _fields = {"value": Field("value", "value", _VALUE, None, True, None)}
+    model_fields = __fields__ = ModelFields()
+    model_extra = None
+    if not TYPE_CHECKING:
+        __pydantic_serializer__ = _PydanticSerializer()
+
+    def __init__(self, value: Any = _NOTHING) -> None:
+        if value is _NOTHING:
+            raise RequestError(Mismatch("required", None).text("Image.value"))
+        if not _is_image(value):
+            raise RequestError(Mismatch(_EXPECTED, value).text("Image.value"))
         self.value: Any = value
 
     def base64(self) -> str:
@@ -103,8 +142,22 @@ class Image:
     def model_dump_json(self, **_: Any) -> str:
         return f'"{self.base64()}"'
 
+    def __iter__(self) -> Iterator[Tuple[str, Any]]:
+        yield "value", self.value
+
+    @property
+    def model_fields_set(self) -> Set[str]:
+        return {"value"}
+
+    @classmethod
+    def model_construct(cls, _fields_set: Optional[Set[str]] = None, *, value: Any) -> Image:
+        """Return an image of a value that is taken as it is, unchecked."""
+        made = cls.__new__(cls)
+        made.value = value
+        return made
+
     def model_copy(self, *, update: Optional[Mapping[str, Any]] = None, deep: bool = False) -> Any:
-        return type(self)((update or {}).get("value", self.value))
+        return self.model_construct(value=(update or {}).get("value", self.value))
 
     def dict(self, **_: Any) -> str:
         """Return `model_dump`: the name that pydantic 1 had."""
@@ -119,13 +172,32 @@ class Image:
         return self.model_copy(**options)
 
     @classmethod
-    def model_validate(cls, obj: Any) -> Image:
+    def model_validate(cls, obj: Any, **keywords: Any) -> Image:
         """Return an image of anything that is one. Raises RequestError, a ValueError, otherwise."""
+        from ._keywords import check_keywords
+
+        check_keywords("model_validate", keywords)
         try:
             made: Image = image(obj)
         except Mismatch as error:
             raise RequestError(error.text(cls.__name__)) from None
         return made
+
+    @classmethod
+    def model_validate_json(cls, json_data: Union[str, bytes, bytearray], **keywords: Any) -> Image:
+        """Return an image of JSON text. Raises RequestError, a ValueError, if it is none."""
+        import json
+
+        try:
+            obj = json.loads(json_data)
+        except (ValueError, RecursionError) as error:
+            raise RequestError(f"{cls.__name__}: not JSON: {error}") from error
+        return cls.model_validate(obj, **keywords)
+
+    @classmethod
+    def model_json_schema(cls, **_: Any) -> Dict[str, Any]:
+        """Return a JSON Schema of what a request holds of an image."""
+        return {"type": "string", "contentEncoding": "base64"}
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
@@ -139,7 +211,7 @@ class Image:
 
     @classmethod
     def __get_pydantic_json_schema__(cls, source: Any, handler: Any) -> Any:
-        return {"type": "string", "contentEncoding": "base64"}
+        return cls.model_json_schema()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Image):
@@ -158,11 +230,15 @@ def image(value: Any) -> Any:
     """Converter of one element of a list of images."""
     if isinstance(value, Image):
         return value
-    if isinstance(value, (str, *_BYTES, _PATH)) or hasattr(value, "read"):
-        return Image(value)
     if isinstance(value, MAPPING) and "value" in value:
-        return Image(value["value"])
-    raise Mismatch("an image (path, bytes, base64 text, data URL or binary file)", value)
+        value = value["value"]
+    if _is_image(value):
+        return Image(value)
+    raise Mismatch(_EXPECTED, value)
+
+
+def _is_image(value: Any) -> bool:
+    return isinstance(value, (Image, str, *_BYTES, _PATH)) or hasattr(value, "read")
 
 
 def _from_path(path: Any) -> Content:

@@ -14,6 +14,7 @@ from operator import methodcaller
 from types import MappingProxyType
 from typing import (
     TYPE_CHECKING,
+    AbstractSet,
     Any,
     Callable,
     ClassVar,
@@ -48,6 +49,8 @@ from .errors import RequestError
 
 if TYPE_CHECKING:
     from typing_extensions import dataclass_transform
+
+    from ._introspection import FieldInfo
 
     # A record is no Dict[str, Any] to a type checker: its fields have types of their own, and one
     # of them (`items` of a JSON Schema) would clash with a method of dict.
@@ -114,16 +117,10 @@ class Field:
         # Makes of a value what a request holds.
         self.send: Converter = anything
 
-    def is_required(self) -> bool:
-        return self.required
-
     def of(self, record: Record) -> Any:
         """Return the value that the field has in ``record``, as Python shows it."""
         value = _get(record, self.alias, self.default)
         return value if self.read is None else self.read(value)
-
-    def __repr__(self) -> str:
-        return f"Field({self.name!r}, required={self.required}, default={self.default!r})"
 
 
 def _property(field: Field) -> property:
@@ -206,14 +203,17 @@ class _ItemsArray(_Callable, ARRAY):  # type: ignore[misc]
         return list, (list(self),)
 
 
-class _NoItems(_Callable):
-    """No value: false, equal to None, and None in every copy."""
+class _NoItems(_Callable, OBJECT):  # type: ignore[misc]
+    """No value: false, equal to None, and None in every copy.
 
-    def __bool__(self) -> bool:
-        return False
+    Where it is taken for a value, since it is not the object None, it is a schema for anything.
+    """
 
     def __eq__(self, other: object) -> bool:
         return other is None or isinstance(other, _NoItems)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -238,6 +238,10 @@ def _read_items(record: Record) -> Any:
     return value
 
 
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
 class _OnDemand:
     """A class attribute that is built when it is first read on a class."""
 
@@ -259,11 +263,19 @@ class _OnDemand:
         return value
 
 
-class _ModelFields:
-    """``model_fields``: the declared fields by name, on the class and on its instances."""
+class ModelFields:
+    """``model_fields``: what is to say of the declared fields, on the class and on instances."""
 
-    def __get__(self, instance: Any, owner: Type[Record]) -> Dict[str, Field]:
-        return owner._fields
+    def __init__(self) -> None:
+        self.built: Dict[type, Dict[str, FieldInfo]] = {}
+
+    def __get__(self, instance: Any, owner: Any) -> Dict[str, FieldInfo]:
+        made = self.built.get(owner)
+        if made is None:
+            from ._introspection import field_infos
+
+            made = self.built[owner] = field_infos(owner)
+        return made
 
 
 def _dataclass_fields(cls: Type[Record]) -> Any:
@@ -293,20 +305,9 @@ class _DataclassParams:
 
 
 def _signature(cls: Type[Record]) -> Any:
-    import inspect
+    from ._introspection import signature
 
-    kind = inspect.Parameter.KEYWORD_ONLY
-    parameters = [
-        inspect.Parameter(
-            field.name,
-            kind,
-            default=inspect.Parameter.empty if field.required else field.default,
-            annotation=field.annotation,
-        )
-        for field in cls._fields.values()
-    ]
-    parameters.append(inspect.Parameter("unknown", inspect.Parameter.VAR_KEYWORD, annotation=Any))
-    return inspect.Signature(parameters)
+    return signature(cls)
 
 
 @dataclass_transform(kw_only_default=True)
@@ -318,12 +319,16 @@ class Record(_Object):
     does not declare are kept, read the same way, and are part of every dump.
 
     A record compares equal to one of the same class with the same values, can be pickled and
-    copied, and is accepted by ``json.dumps``, by the functions of ``dataclasses`` and as the type
-    of a field in a pydantic model. As a mapping, ``keys()``, ``dict(record)`` and ``**record`` show
-    every field as a Python value; ``items()`` and ``values()`` show the JSON object itself.
+    copied, and is accepted by ``json.dumps`` (images need `model_dump_json`), by the functions of
+    ``dataclasses`` and as the type of a field in a pydantic model. Attributes whose names begin
+    with one underscore are the caller's: they are no part of the object, of its dumps or of its
+    copies. As a mapping, ``keys()``, ``dict(record)`` and ``**record`` show every field as a Python
+    value; ``items()`` and ``values()`` show the JSON object itself.
     """
 
-    __slots__ = ()
+    # Attributes of the caller's. An empty slot costs a decoded record 8 bytes and no time that can
+    # be measured; a real `__dict__` costs twice that and, as `__weakref__` does, 1 to 3 % of it.
+    __slots__ = ("_record_attributes",)
 
     _fields: ClassVar[Dict[str, Field]] = {}
     _by_name: ClassVar[Dict[str, Field]] = {}
@@ -334,14 +339,19 @@ class Record(_Object):
     _defaults: ClassVar[Dict[str, Any]] = {}
     # Wire names of the fields that take any text.
     _texts: ClassVar[FrozenSet[str]] = frozenset()
+    model_config: ClassVar[Mapping[str, Any]] = {"extra": "allow"}
+    model_computed_fields: ClassVar[Mapping[str, Any]] = {}
     # Set by a class body: wire names that differ from the Python name; how to read a value.
     _aliases: ClassVar[Mapping[str, str]] = {}
     _readers: ClassVar[Mapping[str, Converter]] = {}
+    # And the fields that the class of this name in the ``ollama`` package does not have.
+    _added: ClassVar[Tuple[str, ...]] = ()
 
     if TYPE_CHECKING:
-        model_fields: ClassVar[Dict[str, Field]]
+        model_fields: ClassVar[Dict[str, FieldInfo]]
+        __fields__: ClassVar[Dict[str, FieldInfo]]
     else:
-        model_fields = _ModelFields()
+        model_fields = __fields__ = ModelFields()
         _wire_get = dict.get
         __dataclass_fields__ = _OnDemand(_dataclass_fields)
         __dataclass_params__ = _DataclassParams
@@ -423,6 +433,8 @@ class Record(_Object):
 
         def __getitem__(self, key: str) -> Any: ...
 
+        def __missing__(self, key: str) -> Any: ...
+
         def __len__(self) -> int: ...
 
         def values(self) -> ValuesView[Any]: ...
@@ -438,8 +450,11 @@ class Record(_Object):
             raise KeyError(key)
 
     def _read_item(self, key: str) -> Any:
-        value: Any = OBJECT.__getitem__(self, key)
         field = self._by_name.get(key)
+        if field is not None and field.alias != key:
+            # A member under the Python name of another one is not what is meant.
+            return self.__missing__(key)
+        value: Any = OBJECT.__getitem__(self, key)
         return value if field is None or field.read is None else field.read(value)
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -447,10 +462,10 @@ class Record(_Object):
         _put(self, key if field is None else field.alias, value)
 
     def __contains__(self, key: object) -> bool:
-        if key in _keys(self):
-            return True
         field = self._by_name.get(cast(str, key))
-        return field is not None and (field.alias in _keys(self) or field.default is not None)
+        if field is None:
+            return key in _keys(self)
+        return field.alias in _keys(self) or field.default is not None
 
     def __iter__(self) -> Iterator[Tuple[str, Any]]:
         for field in self._fields.values():
@@ -461,11 +476,17 @@ class Record(_Object):
         return True
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return the value of a field, known or not; ``default`` if there is none such."""
+        """Return the value of a field, known or not; ``default`` if there is none such.
+
+        An absent field that the class declares is its own default, mostly None, as it is in the
+        ``ollama`` package. One that only this package declares is ``default``, as it is there.
+        """
         field = self._by_name.get(key)
-        if field is not None:
-            return field.of(self)
-        return _get(self, key, default)
+        if field is None:
+            return _get(self, key, default)
+        if field.name in self._added and field.alias not in _keys(self):
+            return default
+        return field.of(self)
 
     def keys(self) -> KeysView[str]:
         """Return the names of all fields, then of the members that the class does not declare.
@@ -484,6 +505,10 @@ class Record(_Object):
         # Only for names that the class does not have, so a member named like a method or looked
         # for by a protocol (`__pydantic_serializer__`) cannot be mistaken for one.
         if not name.startswith("__"):
+            if _is_private(name) and name != "_record_attributes":
+                own = self._own_attributes()
+                if name in own:
+                    return own[name]
             value = _get(self, name, self)
             if value is not self:
                 return value
@@ -493,8 +518,14 @@ class Record(_Object):
         field = self._fields.get(name)
         if field is not None:
             _put(self, field.alias, value)
-        elif name.startswith("_") or hasattr(getattr(type(self), name, None), "__set__"):
-            # What a class that derives from this one has beside its fields.
+        elif _is_private(name):
+            try:
+                object.__setattr__(self, name, value)
+            except AttributeError:
+                own = {**self._own_attributes(), name: value}
+                object.__setattr__(self, "_record_attributes", own)
+        elif hasattr(getattr(type(self), name, None), "__set__"):
+            # A property of a class that derives from this one.
             object.__setattr__(self, name, value)
         else:
             raise ValueError(f'"{type(self).__name__}" object has no field "{name}"')
@@ -502,11 +533,22 @@ class Record(_Object):
     def __delattr__(self, name: str) -> None:
         field = self._fields.get(name)
         if field is None:
-            object.__delattr__(self, name)
+            if not _is_private(name) or self._own_attributes().pop(name, self) is self:
+                object.__delattr__(self, name)
             return
         if field.alias not in _keys(self):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         OBJECT.__delitem__(self, field.alias)
+
+    def _own_attributes(self) -> Dict[str, Any]:
+        return getattr(self, "_record_attributes", {})
+
+    if not TYPE_CHECKING:
+
+        @property
+        def __dict__(self) -> Dict[str, Any]:
+            """What ``vars(record)`` gives: a dictionary of its own, as ``dict(record)``."""
+            return {**dict(iter(self)), **self._own_attributes()}
 
     # -- comparing, writing, copying -------------------------------------------------------------
 
@@ -555,54 +597,58 @@ class Record(_Object):
         mode: str = "python",
         include: Choice = None,
         exclude: Choice = None,
-        by_alias: bool = False,
+        by_alias: Optional[bool] = None,
         exclude_unset: bool = False,
         exclude_defaults: bool = False,
         exclude_none: bool = False,
+        fallback: Optional[Callable[[Any], Any]] = None,
+        **keywords: Any,
     ) -> Dict[str, Any]:
         """Return plain dictionaries and lists, of all fields unless they are excluded.
 
-        With ``mode="json"`` every value is one that JSON has: times as the text that came.
-        ``by_alias`` uses the names of the wire. Names in ``include`` and ``exclude`` are Python's.
+        With ``mode="json"`` every value is one that JSON has: times as the text that came, and what
+        ``fallback`` returns for a value that JSON has nothing for. ``by_alias`` uses the names of
+        the wire. Names in ``include`` and ``exclude`` are Python's. The other keywords of pydantic
+        are taken where they ask for what is done anyhow; RequestError says which of them is not.
         """
         from ._dump import Dump
 
-        return Dump(mode, by_alias, exclude_unset, exclude_defaults, exclude_none).record(
-            self, include, exclude
-        )
+        if keywords:
+            from ._keywords import check_keywords
+
+            check_keywords("model_dump", keywords)
+        return Dump(
+            mode == "json",
+            bool(by_alias),
+            exclude_unset,
+            exclude_defaults,
+            exclude_none,
+            fallback,
+        ).record(self, include, exclude)
 
     def model_dump_json(
-        self,
-        *,
-        indent: Optional[int] = None,
-        include: Choice = None,
-        exclude: Choice = None,
-        by_alias: bool = False,
-        exclude_unset: bool = False,
-        exclude_defaults: bool = False,
-        exclude_none: bool = False,
+        self, *, indent: Optional[int] = None, ensure_ascii: bool = False, **options: Any
     ) -> str:
-        """Return `model_dump` with ``mode="json"`` as JSON text."""
+        """Return `model_dump` with the same options and ``mode="json"`` as JSON text."""
         import json
 
-        content = self.model_dump(
-            mode="json",
-            include=include,
-            exclude=exclude,
-            by_alias=by_alias,
-            exclude_unset=exclude_unset,
-            exclude_defaults=exclude_defaults,
-            exclude_none=exclude_none,
-        )
+        if "mode" in options:
+            raise TypeError("model_dump_json() got an unexpected keyword argument 'mode'")
+        content = self.model_dump(mode="json", **options)
         separators = (",", ":") if indent is None else None
-        return json.dumps(content, indent=indent, separators=separators, ensure_ascii=False)
+        return json.dumps(content, indent=indent, separators=separators, ensure_ascii=ensure_ascii)
 
     @classmethod
-    def model_validate(cls: Type[R], obj: Any) -> R:
+    def model_validate(cls: Type[R], obj: Any, **keywords: Any) -> R:
         """Return a record of a mapping, checked and copied; one of this class is returned itself.
 
-        Raises RequestError, which is a ValueError and names the path, if something does not fit.
+        Raises RequestError, which is a ValueError and names the path, if something does not fit,
+        or if a keyword of pydantic's asks for what cannot be done, such as ``strict=True``.
         """
+        if keywords:
+            from ._keywords import check_keywords
+
+            check_keywords("model_validate", keywords)
         try:
             made: R = record(cls)(obj)
             return made
@@ -610,7 +656,9 @@ class Record(_Object):
             raise RequestError(error.text(cls.__qualname__)) from None
 
     @classmethod
-    def model_validate_json(cls: Type[R], json_data: Union[str, bytes, bytearray]) -> R:
+    def model_validate_json(
+        cls: Type[R], json_data: Union[str, bytes, bytearray], **keywords: Any
+    ) -> R:
         """Return a record of JSON text. Raises RequestError, a ValueError, if it is none."""
         import json
 
@@ -618,7 +666,7 @@ class Record(_Object):
             obj = json.loads(json_data)
         except (ValueError, RecursionError) as error:
             raise RequestError(f"{cls.__qualname__}: not JSON: {error}") from error
-        return cls.model_validate(obj)
+        return cls.model_validate(obj, **keywords)
 
     @classmethod
     def model_construct(cls: Type[R], _fields_set: Optional[Set[str]] = None, **values: Any) -> R:
@@ -653,9 +701,33 @@ class Record(_Object):
         """Return `model_dump_json` with the same options: the name that pydantic 1 had."""
         return self.model_dump_json(**options)
 
-    def copy(self: R, **options: Any) -> R:
-        """Return `model_copy` with the same options: the name that pydantic 1 had."""
-        return self.model_copy(**options)
+    def copy(
+        self: R,
+        *,
+        include: Optional[AbstractSet[str]] = None,
+        exclude: Optional[AbstractSet[str]] = None,
+        update: Optional[Mapping[str, Any]] = None,
+        deep: bool = False,
+    ) -> R:
+        """Return `model_copy`, of the named fields: the name that pydantic 1 had."""
+        if isinstance(include, MAPPING) or isinstance(exclude, MAPPING):
+            raise TypeError("copy takes sets of names; model_dump can choose inside of them")
+        twin = self.model_copy(deep=deep)
+        for name in self.model_fields_set:
+            if (include is not None and name not in include) or name in (exclude or ()):
+                field = self._fields.get(name)
+                OBJECT.pop(twin, name if field is None else field.alias)
+        return twin.model_copy(update=update)
+
+    # Other names that pydantic 1 had.
+    parse_obj = model_validate
+    parse_raw = model_validate_json
+    construct = model_construct
+    schema = model_json_schema
+
+    @classmethod
+    def model_rebuild(cls, **_: Any) -> None:
+        """Do nothing: what pydantic does here is for types that were not known before."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
@@ -710,6 +782,10 @@ def _dump_for_pydantic(record: Any, info: Any) -> Any:
         exclude_defaults=info.exclude_defaults,
         exclude_none=info.exclude_none,
     )
+
+
+# So that `typing.get_type_hints` of a class of models has its fields alone.
+Record.__annotations__.clear()
 
 
 def restore(cls: Type[R], wire: Dict[str, Any]) -> R:

@@ -219,10 +219,10 @@ def function_schema(func: Any) -> Schema:
 def _callee_schema(callee: _Callee, builder: _Builder) -> Schema:
     inliner = _Inliner(builder.defs)
     properties = {
-        name: inliner.inline(builder.member(name, hint, callee.scope))
-        for name, hint, _ in callee.parameters
+        name: _described(inliner.inline(builder.member(name, hint, callee.scope)), text)
+        for name, hint, _, text in callee.parameters
     }
-    required = [name for name, _, optional in callee.parameters if not optional]
+    required = [name for name, _, optional, _ in callee.parameters if not optional]
     texts = parse_docstring(callee.doc, tuple(properties))
     return _tool_schema(callee.name, texts, properties, required, inliner)
 
@@ -292,7 +292,23 @@ def _closure(function: types.FunctionType) -> Dict[str, Any]:
 class _Parameter(NamedTuple):
     name: str
     hint: Any
-    optional: bool
+    optional: bool = False
+    text: str = ""
+
+
+def _parameter(name: str, hint: Any, default: Any) -> _Parameter:
+    """A parameter with a default, in whose place a Field of pydantic may say more of it."""
+    if _is_field(default):
+        return _Parameter(name, hint, not default.is_required(), default.description or "")
+    return _Parameter(name, hint, True)
+
+
+_PLAIN = frozenset((str, int, float, bool, type(None)))
+
+
+def _is_field(default: Any) -> bool:
+    # Asked of its class, since some objects have an attribute of any name.
+    return hasattr(cast(Any, type(default)), "is_required")
 
 
 class _Callee(NamedTuple):
@@ -308,6 +324,11 @@ def _callee(func: Any) -> _Callee:
     if type(function) is not types.FunctionType or not function.__dict__.keys().isdisjoint(
         ("__signature__", "__wrapped__")
     ):
+        return _callee_by_signature(func)
+    defaults: Tuple[Any, ...] = function.__defaults__ or ()
+    if function.__kwdefaults__:
+        defaults += tuple(function.__kwdefaults__.values())
+    if not _PLAIN.issuperset(map(type, defaults)) and any(map(_is_field, defaults)):
         return _callee_by_signature(func)
     # What inspect.signature tells of a plain function, in a fraction of its time.
     code = function.__code__
@@ -343,16 +364,17 @@ def _callee_by_signature(func: Any) -> _Callee:
         doc = doc or inner.__dict__.get("__doc__")
         bound.update(inner.keywords)
         inner = inner.func
-    parameters = [
-        _Parameter(
-            parameter.name,
-            str if parameter.annotation is parameter.empty else parameter.annotation,
-            parameter.default is not parameter.empty,
-        )
-        for parameter in signature.parameters.values()
-        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-        and parameter.name not in bound
-    ]
+    parameters: List[_Parameter] = []
+    for parameter in signature.parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        if parameter.name not in bound:
+            hint: Any = str if parameter.annotation is parameter.empty else parameter.annotation
+            parameters.append(
+                _Parameter(parameter.name, hint)
+                if parameter.default is parameter.empty
+                else _parameter(parameter.name, hint, parameter.default)
+            )
     if not (isinstance(inner, type) or inspect.isroutine(inner) or hasattr(inner, "__wrapped__")):
         # An object that can be called: its method says what a call does, or else its class.
         doc = doc or inner.__call__.__doc__ or inner.__doc__
@@ -549,6 +571,8 @@ class _Builder:
         return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
 
     def _class(self, cls: Any, args: Tuple[Any, ...], scope: _Scope) -> Schema:
+        if hasattr(cls, "__ollama_json__"):  # an image, which travels as text
+            return cast(Schema, cls.model_json_schema())
         if _is_object(cls) or _is_named_tuple(cls):
             self.lasting = False
             return self._definition(cls)
@@ -561,8 +585,6 @@ class _Builder:
                 return dict(known)
         if hasattr(cls, "__fspath__"):
             return {"type": "string", "format": "path"}
-        if hasattr(cls, "__ollama_json__"):  # an image, which travels as text
-            return {"type": "string", "contentEncoding": "base64"}
         if issubclass(cls, tuple) and len(args) > 0 and args != ((),) and args[1:] != (...,):
             return _fixed_array([self.of(arg, scope) for arg in args], len(args))
         if issubclass(cls, collections.abc.Mapping):
@@ -673,7 +695,7 @@ def _is_named_tuple(cls: Any) -> bool:
 
 def _members(cls: Any) -> Iterator[_Member]:
     if issubclass(cls, Record):
-        for field in cls.model_fields.values():
+        for field in cls._fields.values():
             owner = _owner(cls, field.name)
             no_default = field.required or field.make_default is not None
             yield _Member(

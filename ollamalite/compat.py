@@ -14,6 +14,7 @@ Nothing here runs, and nothing changes, before `install_as_ollama` is called.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
@@ -150,6 +151,8 @@ def _find_in_types(name: str) -> Any:
         return Record
     if name in _BASES:
         return _base(name)
+    if name in _IMPORTED:
+        return _IMPORTED[name]()
     return getattr(_package(), name, _MISSING)
 
 
@@ -206,6 +209,24 @@ _BASES = {
     ),
     "BaseGenerateRequest": ("ChatRequest", "GenerateRequest"),
     "BaseGenerateResponse": ("ChatResponse", "EmbedResponse", "GenerateResponse"),
+}
+
+
+def _import(module: str, name: str) -> Any:
+    from importlib import import_module
+
+    return getattr(import_module(module), name, _MISSING)
+
+
+# What the official modules import for their hints, and code with the same hints from there.
+_IMPORTED: Dict[str, Callable[[], Any]] = {
+    "JsonSchemaValue": lambda: Dict[str, Any],
+    "Path": lambda: _import("pathlib", "Path"),
+    "datetime": lambda: _import("datetime", "datetime"),
+    **{
+        name: partial(_import, "typing", name)
+        for name in ("Annotated", "Dict", "Literal", "Mapping", "Optional", "Sequence", "Union")
+    },
 }
 
 

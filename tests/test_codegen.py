@@ -341,6 +341,12 @@ BREACHES = {
         "the extension x-pyhton-type is none of",
         "$odd:",
     ),
+    "an added member that is none": (
+        "x-python-name: odd",
+        "x-python-name: odd, x-python-added: false",
+        "Thing: x-python-added False is not true",
+        "$odd:",
+    ),
     "an enum of numbers": (
         "size: {type: integer, description: Bytes., x-python-type: ByteSize}",
         "size: {type: integer, description: Bytes., enum: [1, 2]}",

@@ -103,6 +103,14 @@ def test_the_private_modules_have_the_names_that_others_use():
         assert [tool.function.name for tool in tools] == ["add", "f"]
         assert importlib.import_module("ollama._types").ChatRequest.model_fields.keys()
         assert not hasattr(importlib.import_module("ollama._client"), "nothing")
+        assert not hasattr(importlib.import_module("ollama._types"), "httpx")
+
+        from datetime import datetime as its_own
+        from typing import Any, Dict, Optional as its
+        from ollama._types import BaseModel, ByteSize, JsonSchemaValue, Optional, Path, datetime
+        from ollama._client import JsonSchemaValue as once_more
+        assert once_more == JsonSchemaValue == Dict[str, Any]
+        assert Optional is its and datetime is its_own
         """
     )
 

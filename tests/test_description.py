@@ -699,7 +699,7 @@ def test_the_extensions_stand_where_they_mean_something(name: str) -> None:
             keys = {key for key in each if key.startswith("x-")}
             allowed = {"x-python-type", "x-python-accepts"}
             if each is prop:
-                allowed |= {"x-python-name", "x-python-default", "x-python-none"}
+                allowed |= {"x-python-name", "x-python-default", "x-python-none", "x-python-added"}
             assert keys <= allowed, wire
             if "x-python-type" in keys:
                 assert each["type"] == TYPE_OF_PYTHON_TYPE[each["x-python-type"]], wire
@@ -1050,6 +1050,15 @@ def test_official_defaults_and_byte_sizes_are_noted() -> None:
             assert prop.get("x-python-default") == default, (name, wire)
             is_size = info is not None and "ByteSize" in str(info.annotation)
             assert (prop.get("x-python-type") == "ByteSize") == is_size, (name, wire)
+
+
+def test_members_that_the_official_package_lacks_are_marked() -> None:
+    for name, cls in official_classes().items():
+        if name in OFFICIAL_CLASSES_WITHOUT_COMPONENT:
+            continue
+        for wire, prop in SCHEMAS[name]["properties"].items():
+            added = python_name(name, wire) not in cls.model_fields
+            assert prop.get("x-python-added", False) is added, (name, wire)
 
 
 def test_official_unions_are_described() -> None:

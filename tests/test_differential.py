@@ -7,12 +7,14 @@ import asyncio
 import base64
 import collections
 import collections.abc
+import dataclasses
 import datetime
 import gc
 import importlib
 import inspect
 import json
 import typing
+import weakref
 
 import pytest
 
@@ -582,6 +584,9 @@ def compare(official, our):
                 with pytest.raises(KeyError, match=name):
                     our[name]
         names = set(type(official).model_fields)
+        if isinstance(official, official_types.SubscriptableBaseModel):
+            for name in set(our.model_fields) - names - our.model_fields_set:
+                assert official.get(name, "?") == our.get(name, "?") == "?"
         assert {name for name, _ in official} == {name for name, _ in our} & names
         assert set(dict(official)) == set(dict(our)) & names
         if set(dict(our)) - names:
@@ -635,8 +640,8 @@ def compare_dump(official, theirs, mine):
         fields = type(official).model_fields
         by_key = {field.alias or name: name for name, field in fields.items()}
         by_key.update({name: name for name in fields}, **{"from": "from_", "$defs": "defs"})
-        assert set(theirs) - {"from", "$defs"} <= set(mine) | {"from_", "defs"}
-        assert not {key for key in set(mine) - set(theirs) if key in fields} - {"from_", "defs"}
+        assert set(theirs) - {"$defs"} <= set(mine) | {"defs"}
+        assert not {key for key in set(mine) - set(theirs) if key in fields} - {"defs"}
         for key in theirs:
             if key in mine:
                 compare_dump(getattr(official, by_key[key]), theirs[key], mine[key])
@@ -896,6 +901,40 @@ def test_assigning_by_attribute_and_by_item_is_the_same(data, name):
             each.zzz = 1
 
 
+def choice_of(*names):
+    """A strategy for what `include` and `exclude` take, down to members of elements."""
+    inner = st.sets(st.sampled_from(["model", "size", "details", "__all__"]), max_size=2)
+    inner |= st.dictionaries(
+        st.sampled_from(["model", "size", "details", "__all__"]),
+        st.sampled_from([True, ..., {"family"}, {"format": True}]),
+        max_size=2,
+    )
+    elements = st.sets(st.sampled_from([0, 1, 5, "__all__"]), max_size=2) | st.dictionaries(
+        st.sampled_from([0, 1, 5, "__all__"]), st.sampled_from([True, ...]) | inner, max_size=3
+    )
+    return (
+        st.none()
+        | st.sets(st.sampled_from(names), max_size=2)
+        | st.dictionaries(st.sampled_from(names), st.sampled_from([True, ...]) | elements)
+    )
+
+
+@EXAMPLES
+@given(choice_of("models", "zzz", "__all__"), choice_of("models", "zzz"))
+def test_the_same_choices_leave_the_same_dump(include, exclude):
+    FIGURES["examples"] += 1
+    fields = {
+        "models": [
+            {"model": "a", "size": 1, "details": {"family": "f", "format": "g"}},
+            {"model": "b", "size": 2},
+        ]
+    }
+    official, our = (package.ListResponse(**fields) for package in PACKAGES)
+    choices = {"include": include, "exclude": exclude, "exclude_none": True}
+    assert our.model_dump(**choices) == official.model_dump(**choices)
+    assert our.model_dump_json(**choices) == official.model_dump_json(**choices)
+
+
 PARAMETER = st.text("abcxyz", min_size=1, max_size=4)  # pydantic drops those with an underscore
 HINTS = st.sampled_from([str, int, float, bool, None])
 
@@ -1044,9 +1083,45 @@ def shows_whole_answers(pair):
     (_, theirs, _), (_, mine, _) = pair.both("list")
     assert mine["models"][0]["name"] == "a:latest"
     assert mine.models[0].zzz == 1
+    assert "zzz" in mine.models[0].model_dump()
+    assert "zzz" not in dataclasses.asdict(mine.models[0])
     assert not hasattr(theirs.models[0], "zzz")
     with pytest.raises(KeyError):
         theirs["models"][0]["name"]
+
+
+def shows_added_fields(pair):
+    theirs, mine = (p.Message.ToolCall(function={"name": "f", "arguments": {}}) for p in PACKAGES)
+    assert theirs.get("id", "?") == mine.get("id", "?") == "?"
+    assert not hasattr(theirs, "id")
+    assert mine.id is None
+
+
+def shows_slots(pair):
+    theirs, mine = (package.Message(role="u") for package in PACKAGES)
+    assert vars(theirs) == {name: vars(mine)[name] for name in vars(theirs)}
+    assert vars(theirs) is vars(theirs)
+    assert vars(mine) is not vars(mine)
+    weakref.ref(theirs)
+    with pytest.raises(TypeError, match="cannot create weak reference"):
+        weakref.ref(mine)
+    for message in (theirs, mine):
+        message._trace = 1
+        assert message._trace == vars(message)["_trace"] == 1
+        assert "_trace" not in dict(message)
+
+
+def shows_keywords(pair):
+    for keywords in (
+        {"warnings": "none", "round_trip": True, "context": {}, "serialize_as_any": True},
+        {"by_alias": None},
+    ):
+        theirs, mine = (p.StatusResponse(status="x").model_dump(**keywords) for p in PACKAGES)
+        assert theirs == mine == {"status": "x"}
+    for keywords in ({"strict": True}, {"extra": "forbid"}, {"from_attributes": True}):
+        assert ollama.StatusResponse.model_validate({"status": "x"}, **keywords)
+        with pytest.raises(ollamalite.RequestError, match="is not supported"):
+            ollamalite.StatusResponse.model_validate({"status": "x"}, **keywords)
 
 
 def shows_json(pair):
@@ -1055,8 +1130,15 @@ def shows_json(pair):
     assert json.dumps(tool) == '{"type": "array", "items": {"type": "string"}}'
     assert tool.items == {"type": "string"}
     assert {**ollamalite.Message(role="user")}["role"] == "user"
-    with pytest.raises(TypeError, match="not JSON serializable"):
-        json.dumps(ollama.Message(role="user"))
+    shown = {"role": "user", "images": [{"value": b"abc"}]}
+    for message in (
+        ollama.Message(role="user"),
+        ollama.Message(**shown),
+        ollamalite.Message(**shown),
+    ):
+        with pytest.raises(TypeError, match="not JSON serializable"):
+            json.dumps(message)
+        assert json.loads(message.model_dump_json())["role"] == "user"
 
 
 def shows_lenient_answers(pair):
@@ -1292,9 +1374,27 @@ KNOWN = [
         shows_whole_answers,
     ),
     Known(
+        "classes declare all fields of the server",
+        "One that the official class lacks is None as an attribute where it is absent; `get` and"
+        " `in` treat it as not there.",
+        shows_added_fields,
+    ),
+    Known(
+        "objects have no dictionary of attributes and no weak references",
+        "They are the JSON object itself, and each line of a stream would pay for more; `vars`"
+        " makes a dictionary when it is asked.",
+        shows_slots,
+    ),
+    Known(
+        "keywords of pydantic that cannot be obeyed are refused",
+        "There is no strict mode, and what a class does not declare is always kept.",
+        shows_keywords,
+    ),
+    Known(
         "an answer can be written as JSON",
-        "It is a dictionary. So that this holds for tools, too, their attribute `items` can be"
-        " called; without a value it equals None, but is not the object None.",
+        "It is a dictionary, and so is a message, but an image in one is not. So that this holds"
+        " for tools, too, their attribute `items` can be called; without a value it equals None,"
+        " but is not the object None.",
         shows_json,
     ),
     Known(

@@ -4,6 +4,7 @@ import collections
 import copy
 import dataclasses
 import datetime
+import enum
 import functools
 import inspect
 import itertools
@@ -12,7 +13,7 @@ import pickle
 import re
 from decimal import Decimal
 from fractions import Fraction
-from typing import ClassVar, Dict, List, Optional, Union
+from typing import ClassVar, Dict, List, Optional, Sequence, Union, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -38,6 +39,20 @@ JSON = st.recursive(
 )
 
 
+def test_an_absent_items_is_none_and_harmless_where_it_is_taken_for_a_value():
+    member = Tool.Function.Parameters.Property(type="string")
+    assert not member.items
+    assert member.items == None  # noqa: E711 - it is not the object
+    assert (member.items != None) is False  # noqa: E711
+    assert member.items != {}
+    assert repr(member.items) == "None"
+    assert list(member.items()) == [("type", "string")]
+    assert json.dumps({"items": member.items}) == '{"items": {}}'
+    assert copy.deepcopy(member.items) is None
+    again = Tool.Function.Parameters.Property(type="array", items=member.items)
+    assert json.dumps(again) == '{"type": "array", "items": {}}'
+
+
 def test_a_field_reads_as_attribute_and_as_item():
     message = Message(role="user", content="hi")
     assert message.content == message["content"] == message.get("content") == "hi"
@@ -50,6 +65,18 @@ def test_an_absent_field_is_none_as_attribute_and_missing_as_item():
     assert "content" not in message
     with pytest.raises(KeyError, match="content"):
         message["content"]
+
+
+def test_a_field_that_only_this_package_declares_gives_way_to_the_default_of_get():
+    call = Message.ToolCall(function={"name": "f", "arguments": {}})
+    assert call.get("id", "none") == "none"
+    assert call.function.get("index", 0) == 0
+    assert call.id is None
+    call.id = None
+    assert call.get("id", "none") is None
+    call.id = "c"
+    assert call.get("id", "none") == "c"
+    assert ChatResponse(message=Message(role="a")).get("_debug_info", {}) == {}
 
 
 def test_a_field_set_to_none_is_there():
@@ -89,6 +116,50 @@ def test_a_name_that_is_nowhere_raises_what_attributes_and_items_raise():
     with pytest.raises(ValueError, match='no field "colour"'):
         message.colour = 1
     assert not hasattr(message, "__pydantic_serializer__")
+
+
+def test_vars_gives_the_fields_and_members_in_a_dictionary_of_its_own():
+    message = Message(role="user", colour="blue")
+    assert vars(message) == message.__dict__ == dict(message)
+    vars(message)["role"] = "x"
+    assert message.role == "user"
+
+
+def test_a_record_carries_private_attributes_of_the_caller_beside_its_members():
+    message = Message(role="user", _secret=1)
+    assert not hasattr(message, "_trace")
+    message._trace = span = object()
+    message._attempts = 1
+    message._attempts += 1
+    assert message._trace is span
+    assert (message._attempts, message._secret) == (2, 1)
+    assert vars(message)["_trace"] is span
+    assert message == Message(role="user", _secret=1)
+    assert json.loads(json.dumps(message)) == {"role": "user", "_secret": 1}
+    assert "_trace" not in dict(message)
+    del message._trace
+    with pytest.raises(AttributeError, match="no attribute '_trace'"):
+        _ = message._trace
+    with pytest.raises(AttributeError, match="no attribute '_trace'"):
+        del message._trace
+    with pytest.raises(ValueError, match='no field "__trace__"'):
+        message.__trace__ = 1
+
+
+def test_a_subclass_keeps_its_private_attributes_as_it_declares_them():
+    class Traced(Message):
+        __slots__ = ("_span",)
+
+    class Free(Message):
+        pass
+
+    for kind in (Traced, Free):
+        message = kind(role="user")
+        message._span = message._other = 1
+        assert (message._span, message._other) == (1, 1)
+        del message._span, message._other
+        assert not hasattr(message, "_span")
+        assert not hasattr(message, "_other")
 
 
 def test_a_dictionary_of_a_record_has_all_fields():
@@ -261,6 +332,34 @@ def test_objects_that_stand_for_another_number_are_refused(given):
         Options(**given)
 
 
+def test_a_member_of_an_enum_of_texts_becomes_its_text():
+    class Role(str, enum.Enum):
+        USER = "user"
+
+    message = Message(role=Role.USER)
+    assert type(message.role) is str
+    assert f"{message.role}" == "user"
+    kind = enum.Enum("Kind", {"NOUL": "noul"}, type=str).NOUL
+    assert type(ollamalite.SystemOneNoulQuestion(instructions="x", type=kind).type) is str
+
+
+def test_a_name_that_python_reserves_is_dumped_as_the_wire_has_it():
+    request = ollamalite.CreateRequest(model="m", from_="base")
+    assert request.from_ == request["from_"] == request["from"] == "base"
+    assert request.model_dump(exclude_none=True) == {"model": "m", "from": "base"}
+    assert request.model_dump(include={"from_"}) == {"from": "base"}
+
+
+def test_a_member_under_the_python_name_of_another_does_not_hide_it():
+    answer = DECODERS[ShowResponse]({"modelinfo": {"bogus": 1}, "model_info": {"real": 2}})
+    assert answer.modelinfo == answer["modelinfo"] == answer.get("modelinfo") == {"real": 2}
+    assert dict(answer)["modelinfo"] == answer.model_dump()["modelinfo"] == {"real": 2}
+    lone = DECODERS[ShowResponse]({"modelinfo": {"bogus": 1}})
+    assert "modelinfo" not in lone
+    with pytest.raises(KeyError):
+        lone["modelinfo"]
+
+
 def test_renamed_fields_go_by_both_names_and_travel_under_that_of_the_wire():
     answer = ShowResponse(model_info={"a": 1})
     assert answer.modelinfo == answer["modelinfo"] == answer["model_info"] == {"a": 1}
@@ -319,6 +418,36 @@ def test_lists_of_a_record_are_mutable():
         "role": "user",
         "images": ["YWJj"],
     }
+
+
+def test_an_image_has_what_users_of_pydantic_models_call():
+    image = ollamalite.Image(value=b"abc")
+    assert list(image) == [("value", b"abc")]
+    assert dict(image) == {"value": b"abc"}
+    assert list(ollamalite.Image.model_fields) == list(image.__fields__) == ["value"]
+    assert ollamalite.Image.model_fields["value"].is_required()
+    assert image.model_fields_set == {"value"}
+    assert image.model_extra is None
+    assert ollamalite.Image.model_construct(value=5).value == 5
+    assert ollamalite.Image.model_validate_json('{"value":"YWJj"}').base64() == "YWJj"
+    assert ollamalite.Image.model_json_schema() == {"type": "string", "contentEncoding": "base64"}
+    assert image.model_copy(update={"value": b"x"}).value == b"x"
+    assert copy.deepcopy(image) == pickle.loads(pickle.dumps(image)) == image
+
+
+@pytest.mark.parametrize(
+    ("build", "text"),
+    [
+        (lambda: ollamalite.Image(), "Image.value: required, but not given"),
+        (lambda: ollamalite.Image(value=None), "Image.value: expected an image .*, got None"),
+        (lambda: ollamalite.Image(value=5), "Image.value: expected an image .*, got int 5"),
+        (lambda: ollamalite.Image.model_validate(5), "Image: expected an image .*, got int 5"),
+        (lambda: ollamalite.Image.model_validate_json("{"), "Image: not JSON"),
+    ],
+)
+def test_what_is_no_image_is_refused_when_it_is_made(build, text):
+    with pytest.raises(ollamalite.RequestError, match=text):
+        build()
 
 
 def test_records_compare_by_class_and_values():
@@ -390,6 +519,97 @@ def test_a_dump_takes_the_options_of_pydantic():
     assert message.model_dump_json(include={"role"}, indent=1) == '{\n "role": "user"\n}'
 
 
+def test_a_dump_takes_choices_of_elements():
+    models = ListResponse(models=[{"model": "a", "size": 1}, {"model": "b", "size": 2}])
+
+    def dump(**choices):
+        return models.model_dump(exclude_none=True, **choices)["models"]
+
+    assert dump(exclude={"models": {0}}) == [{"model": "b", "size": 2}]
+    assert dump(exclude={"models": {-1: True}}) == [{"model": "a", "size": 1}]
+    assert dump(include={"models": {"__all__": {"model"}}}) == [{"model": "a"}, {"model": "b"}]
+    assert dump(include={"models": {"__all__": {"model"}, 1: {"size"}}}) == [
+        {"model": "a"},
+        {"model": "b", "size": 2},
+    ]
+    show = ShowResponse(model_info={"a": 1, "b": 2})
+    assert show.model_dump(include={"modelinfo": {"a"}}) == {"modelinfo": {"a": 1}}
+    with pytest.raises(TypeError, match="include and exclude take a set or a dict of names, not 5"):
+        models.model_dump(include={"models": 5})
+
+
+def test_keywords_of_pydantic_that_change_nothing_here_are_taken():
+    message = Message(role="user", content="ä")
+    plain = message.model_dump(by_alias=None)
+    for keywords in (
+        {"context": {"a": 1}},
+        {"warnings": "none", "round_trip": True},
+        {"serialize_as_any": True, "exclude_computed_fields": True},
+    ):
+        assert message.model_dump(**keywords) == plain
+        assert json.loads(message.model_dump_json(**keywords)) == plain
+    assert "\\u00e4" in message.model_dump_json(ensure_ascii=True)
+    for keywords in ({"strict": False, "context": {}}, {"by_name": True, "extra": "allow"}):
+        assert Message.model_validate(plain, **keywords) == message
+        assert Message.model_validate_json(json.dumps(plain), **keywords) == message
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda m: m.model_dump(warnings="error"), "model_dump: warnings='error' is not supported"),
+        (lambda m: Message.model_validate(m, strict=True), "model_validate: strict=True"),
+        (lambda m: Message.model_validate(m, extra="forbid"), "extra='forbid' is not supported"),
+        (lambda m: Message.model_validate(m, from_attributes=True), "give a mapping, such as vars"),
+        (lambda m: Message.model_validate_json("{}", by_alias=False), "go by both of their names"),
+    ],
+)
+def test_keywords_of_pydantic_that_cannot_be_obeyed_are_refused(call, text):
+    with pytest.raises(ollamalite.RequestError, match=text):
+        call(Message(role="user"))
+
+
+def test_keywords_that_nobody_has_are_type_errors():
+    message = Message(role="user")
+    for call in (message.model_dump, message.model_dump_json, lambda **k: message.json(**k)):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'zzz'"):
+            call(zzz=1)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'mode'"):
+        message.model_dump_json(mode="python")
+
+
+def test_a_dump_asks_the_fallback_for_what_json_lacks():
+    function = Message.ToolCall.Function(name="f", arguments={"a": {1j}})
+    assert function.model_dump(fallback=list) == {
+        "name": "f",
+        "arguments": {"a": {1j}},
+        "index": None,
+    }
+    text = function.model_dump_json(
+        exclude_none=True, fallback=lambda value: [str(v) for v in value]
+    )
+    assert text == '{"name":"f","arguments":{"a":["1j"]}}'
+
+
+def test_the_names_that_pydantic_had_before_are_there():
+    fields = {"role": "user", "content": "x"}
+    message = Message.parse_obj(fields)
+    assert message == Message.parse_raw(json.dumps(fields)) == Message.construct(**fields)
+    assert Message.schema() == Message.model_json_schema()
+    assert list(Message.__fields__) == list(Message.model_fields)
+    assert Message.model_config == {"extra": "allow"}
+    assert Message.model_computed_fields == {}
+    assert Message.model_rebuild(force=True) is None
+    copied = message.copy(
+        include={"role", "content"}, exclude={"content"}, update={"thinking": "y"}
+    )
+    assert copied.model_fields_set == {"role", "thinking"}
+    assert message.copy(exclude={"role"}).model_fields_set == {"content"}
+    assert message.copy(deep=True) == message
+    with pytest.raises(TypeError, match="copy takes sets of names"):
+        message.copy(exclude={"content": True})
+
+
 def test_unchecked_construction_takes_values_as_they_are():
     assert Message.model_construct(role=3, modelinfo=1).role == 3
 
@@ -405,6 +625,39 @@ def test_the_functions_of_dataclasses_take_records(model):
     }
     names = [p.name for p in inspect.signature(model).parameters.values()]
     assert names == [*model.model_fields, "unknown"]
+
+
+def test_the_fields_of_a_class_show_their_types():
+    fields = Message.model_fields
+    assert fields["role"].annotation is str
+    assert fields["content"].annotation == Optional[str]
+    assert fields["tool_calls"].annotation == Optional[Sequence[Message.ToolCall]]
+    assert fields["role"].is_required()
+    assert fields["content"].get_default() is fields["content"].default is None
+    assert fields["content"].alias is fields["content"].default_factory is None
+    assert fields["content"].description is None
+    assert fields["content"].metadata == []
+    info = ShowResponse.model_fields["modelinfo"]
+    assert info.alias == info.serialization_alias == info.validation_alias == "model_info"
+    assert repr(fields["role"]) == "FieldInfo(annotation=str, required=True)"
+    assert repr(Tool.model_fields["type"]).endswith("required=False, default='function')")
+    assert Message(role="user").model_fields is fields
+    parameters = inspect.signature(Message).parameters
+    assert parameters["role"].annotation is str
+    assert parameters["content"].annotation == Optional[str]
+    assert list(get_type_hints(Message)) == list(fields)
+
+
+def test_a_type_that_only_a_function_knows_is_shown_as_text():
+    class Colour:
+        pass
+
+    class Painted(Message):
+        colour: "Colour"
+
+    assert Painted.model_fields["colour"].annotation == "Colour"
+    assert list(Painted.model_fields)[-1] == "colour"
+    assert "colour" not in Message.model_fields
 
 
 def test_a_record_can_be_replaced_as_a_dataclass():
@@ -445,6 +698,10 @@ def test_json_of_pydantic_models_of_the_caller_holds_records():
     dumped = json.loads(holder.model_dump_json(exclude_unset=True))
     assert dumped["options"] == {"seed": 3}
     assert dumped["anything"]["role"] == "user"
+    shown = Message(role="user", images=[ollamalite.Image(value=b"abc")])
+    dumped = json.loads(Holder(options={}, anything=shown).model_dump_json())
+    assert dumped["anything"]["images"] == ["YWJj"]
+    assert pydantic.TypeAdapter(object).dump_python(shown.images) == ["YWJj"]
     with pytest.raises(pydantic.ValidationError, match=r"Options\.seed"):
         Holder(options={"seed": "x"})
 

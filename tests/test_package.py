@@ -19,7 +19,18 @@ PACKAGE = ROOT / "ollamalite"
 
 # A module imports from lower layers, and from its own layer where nothing forms a ring.
 LAYERS = [
-    {"errors", "_version", "_convert", "_scalars", "_model", "_dump", "_images", "_schema"},
+    {
+        "errors",
+        "_version",
+        "_convert",
+        "_scalars",
+        "_model",
+        "_dump",
+        "_images",
+        "_keywords",
+        "_introspection",
+        "_schema",
+    },
     {"_operation", "_stream", "_generated", "_ndjson", "_host"},
     {"_exchange", "tools", "_settings", "_httpx"},
     {"_http1", "_route", "_resolve", "_plan", "_log", "_patience", "_failures", "_opener", "_tls"},

@@ -786,3 +786,37 @@ def test_a_field_of_pydantic_describes_a_parameter():
     extensions = pytest.importorskip("typing_extensions")
     hint = extensions.Annotated[int, pydantic.Field(description="How many.")]
     assert parameter(hint)["description"] == "How many."
+
+
+def test_a_field_of_pydantic_in_the_place_of_a_default_is_required_without_one_of_its_own():
+    pydantic = pytest.importorskip("pydantic")
+    count = pydantic.Field(description="How many.")
+    limit = pydantic.Field(default=3, description="How many at most.")
+
+    def order(dish: str, count: int = count, *, limit: int = limit, note: str = ""):
+        """Order a dish.
+
+        Args:
+            dish: What it is called.
+        """
+
+    class Waiter:
+        def __call__(self, dish: str, count: int = count, *, limit: int = limit, note: str = ""):
+            """Order a dish.
+
+            Args:
+                dish: What it is called.
+            """
+
+    for func in (order, Waiter(), functools.partial(order)):
+        found = parts(func)[2]
+        assert found["required"] == ["dish", "count"]
+        texts = {name: each["description"] for name, each in found["properties"].items()}
+        assert texts == {
+            "dish": "What it is called.",
+            "count": "How many.",
+            "limit": "How many at most.",
+            "note": "",
+        }
+    (tool,) = models.ChatRequest(model="m", tools=[order]).tools
+    assert tool.function.parameters.required == ["dish", "count"]

@@ -164,6 +164,7 @@ class Options(Record):
     """
 
     __slots__ = ()
+    _added = ("draft_num_predict", "min_p")
 
     num_ctx: Optional[int] = None
     """Size of the context window in tokens, at load time. Zero lets the server choose by the memory
@@ -287,6 +288,7 @@ class TokenLogprob(Record):
     """A token and how likely it was."""
 
     __slots__ = ()
+    _added = ("bytes",)
 
     token: str
     """Text of the token. May be a part of a character."""
@@ -302,6 +304,7 @@ class Logprob(Record):
     """A generated token, how likely it was, and what else could have stood in its place."""
 
     __slots__ = ()
+    _added = ("bytes",)
 
     token: str
     """Text of the token. May be a part of a character."""
@@ -321,6 +324,7 @@ class MessageToolCallFunction(Record):
 
     __slots__ = ()
     __qualname__ = "Message.ToolCall.Function"
+    _added = ("index",)
 
     name: str
     """Name of the function."""
@@ -341,6 +345,7 @@ class MessageToolCall(Record):
         Function: TypeAlias = MessageToolCallFunction  # type: ignore[misc]
     else:
         Function = MessageToolCallFunction
+    _added = ("id",)
 
     function: MessageToolCallFunction
     """The function and its arguments."""
@@ -358,6 +363,7 @@ class Message(Record):
         ToolCall: TypeAlias = MessageToolCall  # type: ignore[misc]
     else:
         ToolCall = MessageToolCall
+    _added = ("tool_call_id",)
 
     role: str
     """Who speaks, one of `system`, `user`, `assistant` and `tool`. Other roles are left to the
@@ -391,6 +397,7 @@ class ToolFunctionParametersProperty(Record):
 
     __slots__ = ()
     __qualname__ = "Tool.Function.Parameters.Property"
+    _added = ("anyOf", "properties", "required")
 
     anyOf: Optional[Sequence[ToolFunctionParametersProperty]] = None
     """Alternatives, each a description of its own."""
@@ -469,6 +476,7 @@ class Tool(Record):
         Function: TypeAlias = ToolFunction  # type: ignore[misc]
     else:
         Function = ToolFunction
+    _added = ("items",)
 
     type: Optional[str] = "function"
     """Kind of tool. `function` is the only one there is; the server does not check it."""
@@ -487,6 +495,7 @@ class GenerateRequest(Record):
 
     __slots__ = ()
     _aliases = {"debug_render_only": "_debug_render_only"}
+    _added = ("truncate", "shift", "debug_render_only")
 
     model: str
     """Name of the model, with or without tag."""
@@ -569,6 +578,7 @@ class GenerateResponse(Record):
 
     __slots__ = ()
     _aliases = {"debug_info": "_debug_info"}
+    _added = ("remote_model", "remote_host", "tool_calls", "debug_info")
 
     model: Optional[str] = None
     """Name of the model, as it was asked for."""
@@ -650,6 +660,7 @@ class ChatRequest(Record):
 
     __slots__ = ()
     _aliases = {"debug_render_only": "_debug_render_only"}
+    _added = ("truncate", "shift", "debug_render_only")
 
     model: str
     """Name of the model, with or without tag."""
@@ -703,6 +714,7 @@ class ChatResponse(Record):
 
     __slots__ = ()
     _aliases = {"debug_info": "_debug_info"}
+    _added = ("remote_model", "remote_host", "debug_info")
 
     message: Message
     """The answer. In a stream, the next piece of its text, of its thinking, or its tool calls."""
@@ -1010,6 +1022,7 @@ class ModelDetails(Record):
     """What kind of model it is."""
 
     __slots__ = ()
+    _added = ("context_length", "embedding_length")
 
     parent_model: Optional[str] = None
     """Name of the model that it was made from. Empty if there is none, and always among running
@@ -1043,6 +1056,7 @@ class ListResponseModel(Record):
 
     __slots__ = ()
     __qualname__ = "ListResponse.Model"
+    _added = ("name", "remote_model", "remote_host", "capabilities")
     _readers = {
         "modified_at": read_timestamp,
         "size": read_byte_size,
@@ -1161,6 +1175,7 @@ class ShowRequest(Record):
     """The model to tell about."""
 
     __slots__ = ()
+    _added = ("system", "template", "verbose", "options", "name")
 
     model: str
     """Name of the model, with or without tag."""
@@ -1186,6 +1201,17 @@ class ShowResponse(Record):
 
     __slots__ = ()
     _aliases = {"modelinfo": "model_info"}
+    _added = (
+        "system",
+        "renderer",
+        "parser",
+        "messages",
+        "remote_model",
+        "remote_host",
+        "projector_info",
+        "tensors",
+        "requires",
+    )
     _readers = {
         "modified_at": read_timestamp,
     }
@@ -1278,6 +1304,17 @@ class CreateRequest(Record):
 
     __slots__ = ()
     _aliases = {"from_": "from"}
+    _added = (
+        "draft_quantize",
+        "remote_host",
+        "draft_files",
+        "renderer",
+        "parser",
+        "requires",
+        "info",
+        "name",
+        "quantization",
+    )
 
     model: str
     """Name of the new model. One of that name is replaced."""
@@ -1356,6 +1393,7 @@ class DeleteRequest(Record):
     """A model to delete."""
 
     __slots__ = ()
+    _added = ("name",)
 
     model: str
     """Name of the model, with or without tag."""
@@ -1368,6 +1406,7 @@ class PullRequest(Record):
     """A model to download from a registry."""
 
     __slots__ = ()
+    _added = ("username", "password", "name")
 
     model: str
     """Name of the model, with or without tag. May begin with the host of a registry."""
@@ -1392,6 +1431,7 @@ class PushRequest(Record):
     """A model to upload to a registry."""
 
     __slots__ = ()
+    _added = ("username", "password", "name")
 
     model: str
     """Name of the model, with namespace, with or without tag. May begin with the host of a
