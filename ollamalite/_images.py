@@ -11,6 +11,7 @@ from typing import (
     IO,
     TYPE_CHECKING,
     Any,
+    ClassVar,
     Dict,
     Generator,
     Iterator,
@@ -46,7 +47,7 @@ class Content:
         self._data = data
         self._path = path
         self._size = len(data) if size is None else size
-        self.length = (self._size + 2) // 3 * 4
+        self.length: int = (self._size + 2) // 3 * 4
 
     def pieces(self) -> Generator[bytes, None, None]:
         """Yield the text, as ASCII. Raises OSError, and RequestError if the file got shorter."""
@@ -92,7 +93,8 @@ class Image:
     __slots__ = ("value",)
 
     _fields = {"value": Field("value", "value", _VALUE, None, True, None)}
-    model_fields = __fields__ = ModelFields()
+    model_fields: ClassVar[ModelFields] = ModelFields()
+    __fields__: ClassVar[ModelFields] = model_fields
     model_extra = None
     if not TYPE_CHECKING:
         __pydantic_serializer__ = _PydanticSerializer()

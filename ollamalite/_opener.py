@@ -1,8 +1,7 @@
-"""The seam to urllib: every request of the blocking client goes through an `OpenerDirector`.
+"""The seam to urllib: an `OpenerDirector` through which requests of the blocking client go.
 
-So it raises urllib's audit event, and what instruments urllib sees it. urllib's own handlers are
-not among ours: `http.client` takes a body that was cut short for a whole one, and costs several
-times the rest of a request. The first request imports this module, since urllib takes its time.
+So what instruments urllib sees them. urllib's own handlers are not among ours: `http.client` takes
+a body that was cut short for a whole one, and costs several times the rest of a request.
 """
 
 from __future__ import annotations

@@ -5,12 +5,24 @@ What to send, where to, and what to do next is decided by `_plan`; what came is 
 """
 
 import socket
+import sys
 import threading
 import weakref
 from contextlib import closing
 from itertools import chain
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generator, Iterator, List, Optional, Tuple, Type, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Generator,
+    Iterator,
+    List,
+    Optional,
+    Tuple,
+    Type,
+    Union,
+)
 
 from . import errors
 from ._failures import broken, client_closed, closed, cut, too_large
@@ -44,7 +56,6 @@ class Transport:
         self._planner = Planner(settings)
         self._pool = Pool(settings)
         self._dialer = Dialer(settings)
-        self._open_plan: Any = None
         self._finalizer = weakref.finalize(self, self._pool.close)
 
     def __reduce__(self) -> Any:
@@ -64,7 +75,6 @@ class Transport:
 
         Redirects and retries are over by then. Every failure is one of `errors`.
         """
-        open_plan = self._open_plan or self._load_urllib()
         timeout = request.timeout
         patience = Patience(self.settings.timeout if timeout is None else Timeout.of(timeout))
         journey = Journey(self._planner, request)
@@ -73,7 +83,7 @@ class Transport:
             exchange = _Exchange(self, plan, body, patience)
             started = monotonic()
             try:
-                response: Response = open_plan(plan, body, exchange.run)
+                response: Response = _open(plan, body, exchange.run)
             except errors.TransportError as error:
                 log_failure(plan, error, started)
                 if not journey.goes_on_after_failure(error, exchange.answered):
@@ -91,12 +101,6 @@ class Transport:
                 response.close()
             if journey.delay:
                 self._pause(journey.delay, plan, patience)
-
-    def _load_urllib(self) -> Any:
-        from ._opener import open_plan
-
-        self._open_plan = open_plan
-        return open_plan
 
     def _pause(self, seconds: float, plan: Plan, patience: Patience) -> None:
         until = monotonic() + seconds
@@ -139,6 +143,18 @@ class Transport:
     def discard(self, connection: Connection) -> None:
         """Close a connection; its room is kept for a new one."""
         self._pool.discard(connection)
+
+
+def _open(plan: Plan, body: Body, run: Callable[[], Any]) -> Any:
+    """The result of `run`, called by urllib, or so that nobody can tell the difference."""
+    if "urllib.request" in sys.modules:
+        from ._opener import open_plan
+
+        return open_plan(plan, body, run)
+    # Loading it takes half of the time that a program has for its first request. Where nobody has
+    # loaded it, an audit hook is all that could take notice.
+    sys.audit("urllib.Request", plan.text, body, plan.headers, plan.method)
+    return run()
 
 
 def _would_block(tls: bool) -> Tuple[Type[OSError], ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import ollamalite
+from ollamalite import mock
 
 from .complaints import complaints
 
@@ -145,6 +146,18 @@ def test_importing_the_package_loads_nothing_that_can_wait():
     ours = [name for name in loaded if name.startswith("ollamalite")]
     assert ours == ["ollamalite", "ollamalite._version"]
     waiting = {"asyncio", "ssl", "socket", "json", "typing", "urllib.request", "dataclasses"}
+    assert not waiting & set(loaded)
+
+
+def test_a_first_request_loads_nothing_that_only_others_need():
+    with mock.serve() as server:
+        loaded = run(
+            "import sys, ollamalite\n"
+            f"with ollamalite.Client({server.url!r}) as client: client.list()\n"
+            "print(*sys.modules)",
+            cwd=ROOT,
+        ).split()
+    waiting = {"asyncio", "ssl", "email", "http.client", "urllib.request", "logging", "inspect"}
     assert not waiting & set(loaded)
 
 

@@ -2715,7 +2715,15 @@ def test_a_request_that_fails_is_logged_as_well(make, caplog) -> None:
     ]
 
 
-def test_the_blocking_transport_goes_through_urllib() -> None:
+@pytest.mark.parametrize("loaded", [True, False])
+def test_urllibs_audit_event_comes_with_each_request_of_the_blocking_transport(
+    monkeypatch, loaded
+) -> None:
+    import urllib.request
+
+    if not loaded:
+        monkeypatch.delitem(sys.modules, "urllib.request")
+    assert ("urllib.request" in sys.modules) == loaded, urllib.request
     twin = Blocking()
     events: List[Any] = []
 
@@ -2731,4 +2739,22 @@ def test_the_blocking_transport_goes_through_urllib() -> None:
         ).read()
     listening = False
     assert events == [(server.url + "/x", b"{}", {"A": "b"}, "POST")]
+    twin.close()
+
+
+def test_what_instruments_urllib_sees_each_request_of_the_blocking_transport(monkeypatch) -> None:
+    from urllib.request import OpenerDirector
+
+    seen: List[Any] = []
+    opened = OpenerDirector.open
+
+    def spy(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        seen.append((request.get_method(), request.full_url, request.data))
+        return opened(self, request, *args, **kwargs)
+
+    monkeypatch.setattr(OpenerDirector, "open", spy)
+    twin = Blocking()
+    with serve(answering(b"a")) as server:
+        twin.get(server.url + "/x", body=b"{}")
+    assert seen == [("POST", server.url + "/x", b"{}")]
     twin.close()
