@@ -151,9 +151,8 @@ class App:
         blob_limit: int,
         record_limit: int,
         captures: Optional[Captures],
+        handlers: Mapping[str, Handler],
     ) -> None:
-        from ._handlers import HANDLERS
-
         self.delay = delay
         self.latency: Latency = Latency(latency, seed)
         self.faults: Faults = Faults()
@@ -173,7 +172,7 @@ class App:
         self.recorded: Deque[Recorded] = deque(maxlen=record_limit)
         self._captures = captures
         self._router = Router(ROUTES, cloud)
-        self._handlers: Mapping[str, Handler] = HANDLERS
+        self._handlers = handlers
 
     def receive(self, head: Head, place: Place) -> Recorded:
         """Note a request, and the fault that it meets."""
