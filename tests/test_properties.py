@@ -192,7 +192,7 @@ def test_any_bytes_end_in_values_or_an_error_of_ours(answer, method, cuts):
 
 
 class Head:
-    status, reason, headers, ended_by_close = 200, "OK", Headers(), False
+    status, reason, headers, ended_by_close, cut = 200, "OK", Headers(), False, False
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'], ids=["arrays", "objects"])

@@ -45,6 +45,12 @@ class Reading(NamedTuple):
         return KINDS[self.framing[0]]
 
 
+class _Head(AnswerReader):
+    """What the pure readers know of an answer: nothing of TLS."""
+
+    cut = False
+
+
 def read(
     pieces: Iterable[bytes],
     method: str = "GET",
@@ -56,7 +62,7 @@ def read(
     max_line: int = 1 << 20,
 ) -> Reading:
     """Read the pieces of a connection that ends after them. Raises only what is a bug."""
-    reader = AnswerReader(method, max_head_size)
+    reader = _Head(method, max_head_size)
     request = Request(method, url, {})
     lines: Any = None
     body: List[bytes] = []
@@ -123,7 +129,7 @@ def _take(result: Tuple[List[Any], Any], values: List[Any]) -> Tuple[str, str]:
     return type(error).__name__, str(error)
 
 
-def _whole(cls: Any, request: Request, reader: AnswerReader, body: bytes) -> Tuple[str, str]:
+def _whole(cls: Any, request: Request, reader: _Head, body: bytes) -> Tuple[str, str]:
     try:
         return "", repr(read_answer(cls, request, reader, [body]))
     except errors.OllamaError as error:
