@@ -129,7 +129,7 @@ async def make_transport(
         except asyncio.CancelledError:
             # It takes two rounds of the loop, and one that is half made cannot be undone.
             interrupted = True
-    if making.exception() is not None:
+    if making.cancelled() or making.exception() is not None:
         sock.close()
     transport, _ = making.result()
     if interrupted:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import select
 import socket
+import sys
 import weakref
 from collections import deque
 from time import monotonic
@@ -95,6 +96,7 @@ class Connection:
         "_alarm",
         "_kind",
         "_poll",
+        "_rings_at",
         "_sending",
         "_unsent",
         "_until",
@@ -133,6 +135,7 @@ class Connection:
         self._until: Optional[float] = None
         self._sending: Optional[Patience] = None
         self._unsent = 0
+        self._rings_at = 0.0
         self._kind = "total"
         self._alarm: Optional[asyncio.TimerHandle] = None
 
@@ -172,12 +175,27 @@ class Connection:
         self._kind = kind
         self._sending = sending
         if sending is not None:
-            self._unsent = self.transport.get_write_buffer_size()
+            self._unsent = self._count_unsent()
         # One alarm serves all waits of a connection: most of them are over long before it rings.
-        if until is not None and self._alarm is None:
+        if until is not None and (self._alarm is None or until < self._rings_at):
             self._ring_at(until)
 
+    def _count_unsent(self) -> int:
+        """How many bytes the other side has not taken, here and in the system's buffer."""
+        size: int = self.transport.get_write_buffer_size()
+        try:
+            # The system reports room only when there is much of it.
+            from fcntl import ioctl
+            from termios import TIOCOUTQ
+
+            return size + int.from_bytes(ioctl(self.sock, TIOCOUTQ, bytes(4)), sys.byteorder)
+        except (ImportError, OSError):
+            return size
+
     def _ring_at(self, until: float) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._rings_at = until
         self._alarm = self.loop.call_later(max(0.0, until - monotonic()), self._ring)
 
     def _ring(self) -> None:
@@ -186,7 +204,7 @@ class Connection:
         if until is None:
             return
         if self._sending is not None:
-            unsent = self.transport.get_write_buffer_size()
+            unsent = self._count_unsent()
             if unsent < self._unsent:
                 self._unsent = unsent
                 self._until = until = self._sending.until(self._kind) or until

@@ -108,6 +108,8 @@ class AsyncTransport:
 
     async def _pause(self, seconds: float, plan: Plan, patience: Patience) -> None:
         until = monotonic() + seconds
+        if self._closed:
+            raise client_closed(plan)
         pool = self.pool()
         if patience.deadline is None or until <= patience.deadline:
             closed = await pool.rest(seconds)
@@ -171,9 +173,11 @@ class AsyncTransport:
         left = patience.left(plan, "connect", patience.until("connect"))
         task = asyncio.ensure_future(self._connect(pool.loop, plan))
         pool.dialing.add(task)
+        late = False
         try:
             await asyncio.wait({task}, timeout=left)
             if not task.done():
+                late = True
                 task.cancel()
                 await asyncio.wait({task})
         except BaseException:
@@ -183,13 +187,15 @@ class AsyncTransport:
         finally:
             pool.dialing.discard(task)
         if task.cancelled():
-            raise client_closed(plan) if pool.closed else patience.over(plan, "connect")
+            if pool.closed:
+                raise client_closed(plan)
+            raise patience.over(plan, "connect") if late else asyncio.CancelledError
         return task.result()
 
     async def _connect(self, loop: asyncio.AbstractEventLoop, plan: Plan) -> Connection:
         route = plan.route
         name = route.proxy_tls if route.tls is None else route.tls
-        context: Any = None if name is None else self._context()
+        context: Any = None if name is None else self._context(name)
         sock = await dial(loop, plan)
         stream = Receiver(limit=BUFFER_LIMIT, loop=loop)
         protocol = ReceiverProtocol(stream, loop, sock if name is None else None)
@@ -222,10 +228,11 @@ class AsyncTransport:
         transport.set_write_buffer_limits(high=0 if name is None else 1, low=0)
         return Connection(loop, sock, stream, protocol, transport, route)
 
-    def _context(self) -> "ssl.SSLContext":
-        if self._tls is None:
-            from ._tls import make_context
+    def _context(self, name: str) -> "ssl.SSLContext":
+        from ._tls import check_name, make_context
 
+        check_name(name)
+        if self._tls is None:
             self._tls = make_context(self.settings)
         return self._tls
 
@@ -322,7 +329,7 @@ class _Exchange:
         pieces = _Pieces(connection.loop, body)
         try:
             while True:
-                ahead = await pieces.next()
+                ahead = await pieces.next(plan, self._patience)
                 if ahead is None:
                     return b""
                 first = await self._send_piece(connection, reader, ahead)
@@ -378,13 +385,28 @@ class _Pieces:
         self._turn = 0
         self._ahead: Optional[asyncio.Future[Optional[memoryview]]] = None
 
-    async def next(self) -> Optional[memoryview]:
+    async def next(self, plan: Plan, patience: Patience) -> Optional[memoryview]:
         """The next piece, None after the last; `RequestError` if the file cannot be read."""
-        if self._ahead is None:
-            self._ahead = self._loop.run_in_executor(None, self._read)
-        piece = await asyncio.shield(self._ahead)
-        self._ahead = self._loop.run_in_executor(None, self._read) if piece is not None else None
+        if not self._upload.blocking:
+            return self._read()
+        ahead = self._ahead or self._begin()
+        if ahead is None:
+            return self._read()
+        left = patience.left(plan, "total", patience.deadline)
+        await asyncio.wait({ahead}, timeout=left)
+        if not ahead.done():
+            # All workers may be busy with something else.
+            raise patience.over(plan, "total")
+        piece = ahead.result()
+        self._ahead = None if piece is None else self._begin()
         return piece
+
+    def _begin(self) -> "Optional[asyncio.Future[Optional[memoryview]]]":
+        try:
+            self._ahead = self._loop.run_in_executor(None, self._read)
+        except RuntimeError:
+            self._ahead = None  # an interpreter that ends starts no threads
+        return self._ahead
 
     def close(self) -> None:
         """Close the file, which a worker may be reading from."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import allocate_lock  # `threading` waits for the first request
 from types import TracebackType
 from typing import (
     Any,
@@ -133,7 +132,7 @@ class BaseClient:
 
     # A copy in another process makes connections of its own.
     def __getstate__(self) -> Dict[str, Any]:
-        return {**self.__dict__, "_transport": None}
+        return {**self.__dict__, "_transport": None} if self.__dict__ else {}
 
     @property
     def _client(self) -> Any:
@@ -405,9 +404,6 @@ class AsyncClient(BaseClient, AsyncMethods):
         return digest
 
 
-_CONFIGURING = allocate_lock()
-
-
 class SharedClient(Client):
     """The client of the package's functions: it reads the environment when one is first called.
 
@@ -419,13 +415,13 @@ class SharedClient(Client):
 
     # Looked for in vain only before the first use.
     def __getattr__(self, name: str) -> Any:
-        if not name.startswith("__"):
-            with _CONFIGURING:
-                if not self.__dict__:
-                    # At once, so that no other thread sees a half of it.
-                    self.__dict__.update(vars(Client()))
-            if name in self.__dict__:
-                return self.__dict__[name]
+        # Two threads may both be here. What either finds is there to stay, and equal; a lock could
+        # be inherited by a fork while it is held.
+        if not name.startswith("__") and "_transport" not in self.__dict__:
+            for attribute, value in vars(Client()).items():
+                self.__dict__.setdefault(attribute, value)
+        if name in self.__dict__:
+            return self.__dict__[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 

@@ -58,6 +58,18 @@ class Upload:
         self.path = path
         self.length = length
 
+    def __len__(self) -> int:
+        return self.length
+
+    # Not by its length: an empty body is one, too.
+    def __bool__(self) -> bool:
+        return True
+
+    @property
+    def blocking(self) -> bool:
+        """Whether reading it may wait, as for a disk."""
+        return True
+
     def open(self) -> BinaryIO:
         return cast(BinaryIO, open(self.path, "rb"))
 
@@ -70,6 +82,10 @@ class Composed(Upload):
     def __init__(self, parts: Sequence[Union[bytes, Content]]) -> None:
         super().__init__(None, sum([_length(part) for part in parts]))
         self.parts = parts
+
+    @property
+    def blocking(self) -> bool:
+        return any(isinstance(part, Content) and part.blocking for part in self.parts)
 
     def open(self) -> BinaryIO:
         return cast(BinaryIO, _Pieces(self._pieces()))

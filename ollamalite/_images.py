@@ -44,10 +44,16 @@ class Content:
     __slots__ = ("_data", "_path", "_size", "length")
 
     def __init__(self, data: Any, path: Any = None, size: Optional[int] = None) -> None:
-        self._data = data
+        # A snapshot, of what a caller may change before it is sent again.
+        self._data = bytes(data) if isinstance(data, bytearray) else data
         self._path = path
         self._size = len(data) if size is None else size
         self.length: int = (self._size + 2) // 3 * 4
+
+    @property
+    def blocking(self) -> bool:
+        """Whether there is a file to read."""
+        return self._data is None
 
     def pieces(self) -> Generator[bytes, None, None]:
         """Yield the text, as ASCII. Raises OSError, and RequestError if the file got shorter."""

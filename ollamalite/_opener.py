@@ -20,25 +20,28 @@ class Hop(Request):
     unverifiable = False
 
     # Request.__init__ takes the URL apart again.
-    def __init__(self, plan: Plan, body: Any, run: Callable[[], Any]) -> None:
+    def __init__(self, plan: Plan, body: Any, run: Callable[..., Any]) -> None:
         url = plan.url
         self.fragment = None
         self._full_url = plan.text
         self._data = body
         self._tunnel_host = None
-        self.headers = plan.headers
+        # Its own, as who instruments urllib adds some.
+        self.headers = dict(plan.headers)
         self.unredirected_hdrs = {}
         self.method = plan.method
         self.type = url.scheme
         self.host = plan.authority
         self.origin_req_host = url.host
         self.selector = url.target
+        self.planned = plan.headers
         self.run = run
 
 
 class _Handler(BaseHandler):
     def http_open(self, hop: Hop) -> Any:
-        return hop.run()
+        headers = {**hop.headers, **hop.unredirected_hdrs}
+        return hop.run() if headers == hop.planned else hop.run(headers)
 
     https_open = http_open
     unix_open = http_open
@@ -48,6 +51,6 @@ _DIRECTOR = OpenerDirector()
 _DIRECTOR.add_handler(_Handler())
 
 
-def open_plan(plan: Plan, body: Any, run: Callable[[], Any]) -> Any:
-    """Send a request through urllib; the result of `run`."""
+def open_plan(plan: Plan, body: Any, run: Callable[..., Any]) -> Any:
+    """Send a request through urllib; the result of `run`, called with headers if some changed."""
     return _DIRECTOR.open(Hop(plan, body, run))

@@ -48,6 +48,11 @@ class Plan:
         target = self.text if route.absolute else url.target
         self.prefix = request_head(method, target, self.authority, sent)
 
+    def with_headers(self, headers: Dict[str, str]) -> "Plan":
+        """The same request with other headers, the last of each name."""
+        last = {name.lower(): (name, value) for name, value in headers.items()}
+        return Plan(self.method, self.url, dict(last.values()), self.route)
+
     def head(self, length: Optional[int]) -> bytes:
         """The whole head for a body of `length` bytes, None for no body."""
         if length is not None:

@@ -50,8 +50,14 @@ class Stream(Generator[T, None, None], Generic[T]):
     def throw(self, typ: Any, val: Any = None, tb: Any = None) -> T:
         """Raise an exception where the stream waits, as for any generator: it hangs up."""
         pieces: Any = self._pieces
-        value: T = pieces.throw(typ) if val is None and tb is None else pieces.throw(typ, val, tb)
-        return value
+        try:
+            given = (typ,) if val is None and tb is None else (typ, val, tb)
+            value: T = pieces.throw(*given)
+            return value
+        except BaseException:
+            # A generator that nobody asked for its first piece does not do it itself.
+            self._hang_up()
+            raise
 
     def close(self) -> None:
         """Hang up, also from another thread. A closed stream ends; closing twice does nothing."""
@@ -95,10 +101,13 @@ class AsyncStream(AsyncGenerator[T, None], Generic[T]):
     async def athrow(self, typ: Any, val: Any = None, tb: Any = None) -> T:
         """Raise an exception where the stream waits, as for any generator: it hangs up."""
         pieces: Any = self._pieces
-        value: T = await (
-            pieces.athrow(typ) if val is None and tb is None else pieces.athrow(typ, val, tb)
-        )
-        return value
+        try:
+            given = (typ,) if val is None and tb is None else (typ, val, tb)
+            value: T = await pieces.athrow(*given)
+            return value
+        except BaseException:
+            await self._hang_up()
+            raise
 
     async def aclose(self) -> None:
         """Hang up. A closed stream ends; closing twice does nothing."""

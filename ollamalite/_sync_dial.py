@@ -35,7 +35,8 @@ class Waits:
     __slots__ = ("_ends", "_lock", "closed")
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Reentrant, as a signal handler may close the client in the middle of any method here.
+        self._lock = threading.RLock()
         self._ends: Dict[Any, Callable[[], None]] = {}
         self.closed = False
 
@@ -80,14 +81,16 @@ class Dialer:
         """A connection to where the plan leads, with TLS where it wants that."""
         attempt = _Attempt(plan, patience, waits)
         route = plan.route
+        name = route.proxy_tls if route.tls is None else route.tls
         try:
+            context: Any = None if name is None else self._context(name)
             attempt.dial()
             if route.proxy_tls is not None:
-                attempt.secure(self._context(), route.proxy_tls)
+                attempt.secure(context, route.proxy_tls)
             if route.tunnel is not None:
                 attempt.ask_for_tunnel()
             if route.tls is not None:
-                attempt.secure(self._context(), route.tls)
+                attempt.secure(context, route.tls)
             return attempt.won()
         except BaseException as error:
             attempt.end()
@@ -102,11 +105,12 @@ class Dialer:
                 raise connect_failed(plan, error, attempt.inside) from error
             raise
 
-    def _context(self) -> "ssl.SSLContext":
+    def _context(self, name: str) -> "ssl.SSLContext":
+        from ._tls import check_name, make_context
+
+        check_name(name)
         # Without a lock, which a fork could inherit while it is held: two do no harm.
         if self._tls is None:
-            from ._tls import make_context
-
             self._tls = make_context(self._settings)
         return self._tls
 

@@ -15,6 +15,7 @@ from typing import (
     TYPE_CHECKING,
     Any,
     Callable,
+    Dict,
     Generator,
     Iterator,
     List,
@@ -145,9 +146,9 @@ class Transport:
         self._pool.discard(connection)
 
 
-def _open(plan: Plan, body: Body, run: Callable[[], Any]) -> Any:
+def _open(plan: Plan, body: Body, run: Callable[..., Any]) -> Any:
     """The result of `run`, called by urllib, or so that nobody can tell the difference."""
-    if "urllib.request" in sys.modules:
+    if sys.modules.get("urllib.request") is not None:
         from ._opener import open_plan
 
         return open_plan(plan, body, run)
@@ -180,7 +181,10 @@ class _Exchange:
         self._patience = patience
         self.answered = False
 
-    def run(self) -> "Response":
+    def run(self, headers: Optional[Dict[str, str]] = None) -> "Response":
+        """The answer; with other headers than the plan's, if such are given."""
+        if headers is not None:
+            self._plan = self._plan.with_headers(headers)
         transport, plan, patience = self._transport, self._plan, self._patience
         connection = transport.connection(plan, patience)
         while True:
@@ -357,6 +361,12 @@ class Response:
             self._connection = None
             transport.give_back(connection, reader.keep_alive)
 
+    # What those who instrument urllib ask its responses for.
+    version = 11
+
+    def getcode(self) -> int:
+        return self.status
+
     @property
     def url(self) -> str:
         """The URL that answered, after redirects, without credentials."""
@@ -390,6 +400,8 @@ class Response:
         body = b""
         try:
             with self._lock:
+                if self.closed:
+                    raise closed(plan)
                 if connection.inherited:
                     raise OSError("it belongs to the process that this one was forked from")
                 if reader.fault is not None:

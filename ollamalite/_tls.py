@@ -27,6 +27,16 @@ def make_context(settings: Settings) -> ssl.SSLContext:
     return context
 
 
+def check_name(name: str) -> None:
+    """Raise ValueError for a server's name that TLS has no form for, before anything is connected.
+
+    It would be noticed after the socket was taken over, which would then be left open.
+    """
+    name.encode("idna")
+    if name.startswith("."):
+        raise ValueError("the name of a server cannot start with a dot")
+
+
 def _context_for(verify: object) -> ssl.SSLContext:
     if isinstance(verify, bool):
         context = ssl.create_default_context()

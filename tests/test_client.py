@@ -826,6 +826,56 @@ def test_threads_that_are_first_to_call_a_function_find_a_whole_client(server, m
         sys.setswitchinterval(interval)
 
 
+def test_a_function_that_was_pickled_before_its_first_call_works(monkeypatch, server):
+    monkeypatch.setenv("OLLAMA_HOST", server.url)
+    client = SharedClient()
+    for copied in (pickle.loads(pickle.dumps(client.version)), copy.deepcopy(client.version)):
+        assert copied().version
+        copied.__self__.close()
+
+
+def test_an_exception_thrown_into_a_stream_that_was_not_begun_hangs_up():
+    hung_up = []
+
+    def script(peer):
+        peer.receive()
+        peer.stream()
+        hung_up.append(peer.sees_hang_up())
+
+    async def run(url):
+        async with AsyncClient(url) as client:
+            stream = await client.generate("llama3.2", "hi", stream=True)
+            with pytest.raises(KeyError):
+                await stream.athrow(KeyError("x"))
+            return stream
+
+    with serve(script) as server:
+        client = Client(server.url)
+        stream = client.generate("llama3.2", "hi", stream=True)
+        with pytest.raises(KeyError):
+            stream.throw(KeyError("x"))
+        kept = asyncio.run(run(server.url))
+    assert len(hung_up) == 2
+    client.close()
+    kept = stream = None  # noqa: F841
+
+
+@both
+def test_an_image_in_a_buffer_is_sent_as_it_was_when_it_was_given(face):
+    image = bytearray(b"a" * 60_000)
+
+    def busy(peer, _):
+        image[:] = b"b" * 10
+        peer.answer(b"", "503 Busy")
+
+    turns = [busy, b'{"message":{"role":"assistant"},"done":true}']
+    with serve(answering(*turns)) as server:
+        message = {"role": "user", "content": "", "images": [image]}
+        face.call(face.make(server.url, retries=1), "chat", "m", [message])
+        sent = {json.loads(each.body)["messages"][0]["images"][0] for each in server.requests}
+    assert sent == {base64.b64encode(b"a" * 60_000).decode()}
+
+
 def test_a_stream_is_a_generator_by_its_methods(server):
     with Client(server.url) as client:
         stream = client.chat("llama3.2", HELLO, stream=True)

@@ -34,6 +34,7 @@ from ollamalite._http1 import Headers
 from ollamalite._plan import Journey, Planner
 from ollamalite._route import Router, bypasses, proxy_variables
 from ollamalite._settings import Settings, Timeout
+from ollamalite._sync_dial import Waits
 from ollamalite._sync_transport import Transport
 
 from . import wire_keys
@@ -785,6 +786,69 @@ def test_a_replaced_connection_keeps_its_room(make) -> None:
             assert [answer.result() for answer in answers] == [b"alone", b"alone"]
 
 
+def test_a_connection_whose_task_somebody_else_cancels_is_cancelled() -> None:
+    async def run(url: str) -> None:
+        transport = AsyncTransport(Settings())
+        call = asyncio.ensure_future(transport.send(Request("GET", url, {})))
+        mine = {asyncio.current_task(), call}
+        while not asyncio.all_tasks() - mine:
+            await asyncio.sleep(0)
+        for task in asyncio.all_tasks() - mine:
+            task.cancel()
+        await asyncio.wait({call})
+        assert call.cancelled()
+        await transport.aclose()
+
+    with serve(answering()) as server:
+        asyncio.run(run(server.url))
+
+
+@pytest.mark.parametrize("name", ["a" * 64 + ".test", ".example.test"])
+def test_a_name_that_tls_has_no_form_for_is_refused_before_a_connection(make, name) -> None:
+    seen: List[Received] = []
+    with serve(proxying(seen)) as proxy:
+        error = raised(make(proxy=proxy.url).get, f"https://{name}/")
+        assert isinstance(error, (errors.RequestError, errors.TransportError))
+    assert not seen
+
+
+def test_a_signal_handler_may_close_the_transport_while_it_connects() -> None:
+    waits = Waits()
+    ended: List[bool] = []
+
+    class Wait:
+        def __hash__(self) -> int:
+            # What a signal handler would do in the middle of `add`.
+            waits.close()
+            return 1
+
+    assert waits.add(Wait(), lambda: ended.append(True)) is False
+
+
+def test_an_upload_waits_for_busy_workers_no_longer_than_it_may(tmp_path) -> None:
+    file = tmp_path / "blob"
+    file.write_bytes(b"x" * 100_000)
+    release = threading.Event()
+
+    async def run(url: str) -> BaseException:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        busy = loop.run_in_executor(None, release.wait, PATIENCE)
+        transport = AsyncTransport(Settings(timeout=Timeout(total=0.2)))
+        try:
+            await transport.send(Request("POST", url, {}, Upload(file, 100_000)))
+        except errors.DeadlineExceeded as error:
+            return error
+        finally:
+            release.set()
+            await busy
+            await transport.aclose()
+        raise AssertionError("no time limit held")
+
+    with serve(answering()) as server:
+        asyncio.run(run(server.url))
+
+
 @pytest.mark.parametrize("moment", range(1, 40))
 def test_an_interrupted_tls_connection_leaves_its_number_to_others(keys, moment) -> None:
     transport = AsyncTransport(Settings(verify=keys.authority))
@@ -1122,6 +1186,22 @@ def test_silence_for_longer_than_the_read_timeout_raises(make) -> None:
         assert isinstance(error, TimeoutError)
         check_error(error, "GET", server.url + "/")
         assert "0.15 seconds" in str(error)
+
+
+def test_a_shorter_timeout_counts_after_a_longer_one_on_the_same_connection(make) -> None:
+    twin = make()
+
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.answer()
+        peer.receive()
+        peer.sees_hang_up()
+
+    with serve(script) as server:
+        twin.send(server.url, timeout=100).read()
+        started = time.monotonic()
+        assert type(raised(twin.send, server.url, timeout=0.1)) is errors.ReadTimeout
+        assert time.monotonic() - started < PATIENCE
 
 
 def test_silence_in_the_middle_of_an_answer_raises_after_what_came(make) -> None:
@@ -2739,6 +2819,41 @@ def test_urllibs_audit_event_comes_with_each_request_of_the_blocking_transport(
         ).read()
     listening = False
     assert events == [(server.url + "/x", b"{}", {"A": "b"}, "POST")]
+    twin.close()
+
+
+def test_a_blocked_import_of_urllib_harms_nobody(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "urllib.request", None)
+    twin = Blocking()
+    with serve(answering(b"a")) as server:
+        assert twin.get(server.url) == b"a"
+    twin.close()
+
+
+def test_a_header_that_instrumentation_adds_goes_with_its_request_alone(monkeypatch) -> None:
+    from urllib.request import OpenerDirector
+
+    opened = OpenerDirector.open
+    numbers = iter(range(10))
+
+    def trace(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        request.add_header("Traceparent", str(next(numbers)))
+        response = opened(self, request, *args, **kwargs)
+        assert (response.getcode(), response.version) == (response.status, 11)
+        return response
+
+    monkeypatch.setattr(OpenerDirector, "open", trace)
+    twin = Blocking(timeout=PATIENCE)
+    own = {"traceparent": "own"}
+    routes = {
+        "/old": lambda peer, _: peer.answer(b"", "307 Moved", ["Location: /new"]),
+        "/new": lambda peer, _: peer.answer(b"a"),
+    }
+    with serve(routing(routes)) as server:
+        for _ in range(2):
+            assert twin.get(server.url + "/old", headers=own) == b"a"
+        assert [each.all("traceparent") for each in server.requests] == [["0"], ["1"], ["2"], ["3"]]
+    assert own == {"traceparent": "own"}
     twin.close()
 
 
