@@ -889,6 +889,41 @@ def unfit(found: str, field: str, wanted: str) -> str:
             f"think must be a boolean or string ({LEVELS})",
         ),
         ("CreateRequest", '{"files":{"a":5}}', unfit("number", "CreateRequest.files", "string")),
+        (
+            "ChatRequest",
+            '{"options":{"seed":1e400,"top_k":-1e400}}',
+            unfit("number 1e400", "ChatRequest.options", "float64"),
+        ),
+        (
+            "ChatRequest",
+            '{"options":{"stop":[{"a":-1e400}]}}',
+            unfit("number -1e400", "ChatRequest.options", "float64"),
+        ),
+        (
+            "ChatRequest",
+            '{"options":{"seed":' + "1" * 5000 + "}}",
+            unfit("number " + "1" * 5000, "ChatRequest.options", "float64"),
+        ),
+        (
+            "ChatRequest",
+            '{"top_logprobs":' + "1" * 5000 + "}",
+            unfit("number " + "1" * 5000, "ChatRequest.top_logprobs", "int"),
+        ),
+        (
+            "CreateRequest",
+            '{"parameters":{"temperature":1e400}}',
+            unfit("number 1e400", "CreateRequest.parameters", "float64"),
+        ),
+        (
+            "CreateRequest",
+            '{"info":{"context_length":1e400}}',
+            unfit("number 1e400", "CreateRequest.info", "float64"),
+        ),
+        (
+            "EmbedRequest",
+            '{"input":[1e400]}',
+            unfit("number 1e400", "EmbedRequest.input", "float64"),
+        ),
         ("EmbeddingsRequest", '{"prompt":5}', unfit("number", "EmbeddingRequest.prompt", "string")),
     ],
 )
@@ -915,6 +950,20 @@ def test_a_body_that_does_not_fit_is_refused_in_the_words_of_go(
 )
 def test_a_body_that_fits_gives_its_fields(body: str, fields: Dict[str, Any]) -> None:
     assert _gotypes.decode(TYPES, "GenerateRequest", body.encode()) == fields
+
+
+@pytest.mark.parametrize(
+    ("component", "body"),
+    [
+        ("GenerateRequest", '{"keep_alive":1e400}'),
+        ("ChatRequest", '{"messages":[{"tool_calls":[{"function":{"arguments":{"a":1e400}}}]}]}'),
+    ],
+)
+def test_a_number_beyond_64_bits_is_refused_where_a_type_decodes_itself(
+    component: str, body: str
+) -> None:
+    with pytest.raises(_gotypes.BodyFault, match=r"^json: cannot unmarshal number 1e400 into Go "):
+        _gotypes.decode(TYPES, component, body.encode())
 
 
 def test_deep_nesting_is_refused_and_never_an_accident() -> None:
@@ -959,6 +1008,8 @@ def test_values_are_written_as_go_writes_them(value: Any, text: str) -> None:
         ("1µs", 1e-6),
         ("1ns", 1e-9),
         (".5s", 0.5),
+        (f".5{'0' * 5000}s", 0.5),
+        (f"{'0' * 5000}5s", 5),
         ("5.s", 5),
         ("+5s", 5),
         ("0", 0),
@@ -978,6 +1029,7 @@ def test_durations_are_read_as_go_reads_them(text: str, seconds: float) -> None:
         (" 5s", 'time: invalid duration " 5s"'),
         ("1d", 'time: unknown unit "d" in duration "1d"'),
         (".s", 'time: invalid duration ".s"'),
+        (f"{'9' * 5000}s", f'time: invalid duration "{"9" * 5000}s"'),
     ],
 )
 def test_bad_durations_are_refused_in_the_words_of_go(text: str, fault: str) -> None:

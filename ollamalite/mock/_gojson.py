@@ -7,9 +7,10 @@ see in ``{"error": …}``. ``encode`` writes compact text. Neither knows any typ
 from __future__ import annotations
 
 import json.encoder
+import math
 import re
 import struct
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Type, cast
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Type, cast
 
 MAX_DEPTH = 10_000
 
@@ -230,7 +231,7 @@ def plain(node: Any, depth: int = 200) -> Any:
     The last of equal keys counts; what is nested deeper than ``depth`` becomes None.
     """
     if type(node) is Number:
-        if node.isdigit() or node[1:].isdigit():
+        if len(node) < 20 and (node.isdigit() or node[1:].isdigit()):
             exact = int(node)
             if abs(exact) <= 2**53 and node != "-0":
                 return exact
@@ -247,6 +248,21 @@ def plain(node: Any, depth: int = 200) -> Any:
             return None
         return [plain(item, depth - 1) for item in as_list(node)]
     return node
+
+
+def too_large(node: Any) -> Optional[Number]:
+    """The first number of a scanned value that 64 bits cannot hold."""
+    waiting: List[Any] = [node]
+    while waiting:
+        node = waiting.pop()
+        if type(node) is Number:
+            if math.isinf(float(node)):
+                return node
+        elif type(node) is Object:
+            waiting.extend(member.value for member in reversed(node))
+        elif type(node) is list:
+            waiting.extend(reversed(as_list(node)))
+    return None
 
 
 def as_map(value: Any) -> Dict[str, Any]:

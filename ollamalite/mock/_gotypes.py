@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union, cast
 
-from ._gojson import NoBody, Number, Object, SyntaxFault, as_list, as_map, plain, scan
+from ._gojson import NoBody, Number, Object, SyntaxFault, as_list, as_map, plain, scan, too_large
 from ._govalues import ValueFault, base64_bytes, duration
 
 Types = Mapping[str, Mapping[str, Any]]
@@ -284,24 +284,26 @@ class _Decoder:
     def integer(self, node: Any) -> Any:
         if type(node) is not Number:
             return self.save(Mismatch(kind(node), "int"))
-        if not _INTEGER.match(node) or not -(2**63) <= int(node) < 2**63:
+        # Python reads no integers of some thousand digits.
+        fits = len(node) <= 20 and _INTEGER.match(node) and -(2**63) <= int(node) < 2**63
+        if not fits:
             return self.save(Mismatch(f"number {node}", "int"))
         return int(node)
 
     def number(self, node: Any) -> Any:
         if type(node) is not Number:
             return self.save(Mismatch(kind(node), "float64"))
-        value = float(node)
-        if value in (float("inf"), float("-inf")):
-            return self.save(Mismatch(f"number {node}", "float64"))
-        return plain(node)
+        return self.any(node)
 
     def object(self, node: Any) -> Any:
         if type(node) is not Object:
             return self.save(Mismatch(kind(node), _SCALARS[_MAP]))
-        return plain(node)
+        return self.any(node)
 
     def any(self, node: Any) -> Any:
+        huge = too_large(node)
+        if huge is not None:
+            return self.save(Mismatch(f"number {huge}", "float64"))
         return plain(node)
 
     def image(self, node: Any) -> Any:
@@ -315,9 +317,15 @@ class _Decoder:
     def arguments(self, node: Any) -> Any:
         if type(node) is not Object:
             raise ValueFault(_OBJECT_EXPECTED)
+        huge = too_large(node)
+        if huge is not None:
+            raise self.placed(Mismatch(f"number {huge}", "float64"))
         return plain(node)
 
     def duration(self, node: Any) -> Any:
+        huge = too_large(node)
+        if huge is not None:
+            raise self.placed(Mismatch(f"number {huge}", "float64"))
         if type(node) is Number or type(node) is str:
             return duration(node)
         go = {"array": "[]interface {}", "object": "map[string]interface {}"}

@@ -66,8 +66,12 @@ def parse_duration(text: str) -> int:
         if unit not in _UNITS:
             raise ValueFault(f"time: unknown unit {quote(unit)} in duration {quote(text)}")
         scale = _UNITS[unit]
+        whole = whole.lstrip("0")
+        if len(whole) > 19:
+            raise ValueFault(f"time: invalid duration {quote(text)}")
         total += int(whole or 0) * scale
         if fraction:
+            fraction = fraction[:18]
             total += int(fraction) * scale // 10 ** len(fraction)
         if total > FOREVER:
             raise ValueFault(f"time: invalid duration {quote(text)}")

@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 from . import _embedding, _generation, _management, _names
 from ._app import Call
 from ._compatible import Translated, Writer, refused_by_cloud, serve, tell
-from ._gojson import Float32, SyntaxFault, as_list, as_map, encode, plain, scan
+from ._gojson import Float32, SyntaxFault, as_list, as_map, encode, plain, scan, too_large
 from ._gotypes import Raw, kind
 from ._govalues import ValueFault, base64_bytes, unix_seconds
 from ._reply import Failure, Response
@@ -186,9 +186,10 @@ def native_calls(calls: Optional[List[Object]]) -> List[Object]:
         function = as_map(tool_call.get("function"))
         try:
             text = function.get("arguments", "").encode("utf-8", "replace").decode("latin-1")
-            arguments = plain(scan(text))
+            node = scan(text)
         except SyntaxFault:
-            arguments = None
+            node = None
+        arguments = plain(node) if too_large(node) is None else None
         if not isinstance(arguments, dict):
             raise Failure(400, "invalid tool call arguments")
         named: Object = {"name": function.get("name", ""), "arguments": arguments}
