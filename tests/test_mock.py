@@ -545,6 +545,24 @@ def test_a_created_model_keeps_what_it_was_created_with() -> None:
         assert get(server, "/api/ps")["models"][0]["context_length"] == 2048
 
 
+@pytest.mark.parametrize("model", ["llama3.2", "gpt-oss:20b-cloud"])
+@pytest.mark.parametrize(
+    ("info", "text"),
+    [
+        ({"capabilities": 5}, 'info field "capabilities" must be a list of strings'),
+        ({"capabilities": "tools"}, 'info field "capabilities" must be a list of strings'),
+        ({"capabilities": ["tools", 5]}, 'info field "capabilities" must be a list of strings'),
+        ({"base_name": 5}, 'info field "base_name" must be a string'),
+        ({"context_length": "5"}, 'info field "context_length" must be a number'),
+        ({"context_length": 1.5}, 'info field "context_length" must be a non-negative integer'),
+    ],
+)
+def test_facts_of_a_model_must_have_their_type(model: str, info: Dict[str, Any], text: str) -> None:
+    with serve() as server:
+        answer = ask(server, "/api/create", {"model": "q", "from": model, "info": info})
+        assert (answer.status, answer.json) == (400, {"error": text})
+
+
 def test_a_model_can_be_created_from_a_model_that_is_pulled_for_it() -> None:
     with serve() as server:
         lines = ask(

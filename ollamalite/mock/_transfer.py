@@ -296,6 +296,11 @@ def _check_info(info: Mapping[str, Any]) -> None:
     for field in ("model_family", "base_name", "quantization_level", "parameter_size"):
         if not isinstance(info.get(field, ""), str):
             raise Failure(400, f'info field "{field}" must be a string')
+    capabilities = info.get("capabilities")
+    if capabilities is not None:
+        listed = isinstance(capabilities, list)
+        if not listed or not all(isinstance(item, str) for item in as_list(capabilities)):
+            raise Failure(400, 'info field "capabilities" must be a list of strings')
     for field in ("context_length", "embedding_length"):
         value = info.get(field, 0)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
