@@ -807,6 +807,26 @@ def test_only_allowed_origins_are_served(origin: str, allowed: bool) -> None:
     assert reply.headers.get("Access-Control-Allow-Origin") == (origin if allowed else None)
 
 
+def test_a_handler_that_breaks_answers_as_go_recovers_and_is_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reported: List[Any] = []
+    monkeypatch.setattr(threading, "excepthook", reported.append)
+    with serve(models=[Model("odd", model_info={"no JSON": object()})]) as server:
+        with connected(server) as peer:
+            peer.sendall(request_bytes("/api/show", {"model": "odd"}))
+            head = read_until(peer, b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+            assert head.endswith(b"\r\nContent-Length: 0\r\n\r\n")
+            # The connection goes on.
+            peer.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert read_all(peer).endswith(b"Ollama is running")
+        assert server.requests[0].wait() == "sent"
+    (report,) = reported
+    assert report.exc_type is TypeError
+    assert report.exc_traceback is not None
+
+
 # The rules of Go
 
 

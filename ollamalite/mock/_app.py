@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
 from typing import Any, Callable, Deque, Dict, Iterable, List, Mapping, Optional, Tuple, Union
@@ -19,6 +20,7 @@ from ._reply import (
     BARE_JSON,
     NDJSON,
     Failure,
+    HungUp,
     Raw,
     Reply,
     Response,
@@ -193,9 +195,14 @@ class App:
             if self._captures is not None:
                 return self._replay(self._captures, head, body, recorded)
             return self._respond(head, place, body, pause, recorded)
-        except BaseException:
+        except HungUp:
             recorded.over("hung up")
             raise
+        except Exception:
+            # As Go's recovery does; whoever looks after threads gets to see what happened.
+            report = threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread()))
+            threading.excepthook(report)
+            return Reply(500)
 
     def _replay(
         self, captures: Captures, head: Head, body: Body, recorded: Recorded

@@ -83,7 +83,9 @@ class Connection(Served):
             self._socket.settimeout(max(self._head_end - time.monotonic(), 0.001))
         try:
             return self._socket.recv(size)
-        except ConnectionError:
+        except OSError:
+            if self._head_end is not None:
+                raise
             return b""
 
     def _send(self, data: bytes) -> None:
