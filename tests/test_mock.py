@@ -545,6 +545,44 @@ def test_a_created_model_keeps_what_it_was_created_with() -> None:
         assert get(server, "/api/ps")["models"][0]["context_length"] == 2048
 
 
+@pytest.mark.parametrize(
+    ("parameters", "text"),
+    [
+        ({"stop": "<|end|>"}, 'option "stop" must be of type array'),
+        ({"stop": 5}, 'option "stop" must be of type array'),
+        ({"stop": [5]}, 'option "stop" must be of an array of strings'),
+        ({"seed": "x"}, 'option "seed" must be of type integer'),
+        ({"num_ctx": "x"}, 'option "num_ctx" must be of type integer'),
+        ({"temperature": []}, 'option "temperature" must be of type float32'),
+    ],
+)
+def test_parameters_of_a_model_are_checked_as_options_of_a_request(
+    parameters: Dict[str, Any], text: str
+) -> None:
+    with serve() as server:
+        body = {"model": "q", "from": "llama3.2", "parameters": parameters, "stream": False}
+        assert ask(server, "/api/create", body).json == {"status": "success"}
+        for path, more in (
+            ("/api/generate", {"prompt": "x"}),
+            ("/api/generate", {}),
+            ("/api/chat", {"messages": [{"role": "user", "content": "x"}]}),
+            ("/api/embed", {"input": "x"}),
+            ("/api/embeddings", {"prompt": "x"}),
+        ):
+            answer = ask(server, path, {"model": "q", **more})
+            assert (answer.status, answer.json) == (500, {"error": text})
+
+
+def test_parameters_of_a_model_are_numbers_of_the_type_of_their_option() -> None:
+    with serve() as server:
+        parameters = {"num_predict": 3.0, "seed": 7.9, "num_ctx": 2048.0, "of_mine": {}}
+        body = {"model": "q", "from": "llama3.2", "parameters": parameters, "stream": False}
+        assert ask(server, "/api/create", body).json == {"status": "success"}
+        answer = chat(server, SKY, "q")
+        assert (answer["message"]["content"], answer["done_reason"]) == ("The sky is", "length")
+        assert get(server, "/api/ps")["models"][0]["context_length"] == 2048
+
+
 @pytest.mark.parametrize("model", ["llama3.2", "gpt-oss:20b-cloud"])
 @pytest.mark.parametrize(
     ("info", "text"),

@@ -23,7 +23,7 @@ def embed(call: Call) -> Reply:
     if not asked.strip():
         raise Failure(404, f"model '{asked}' not found")
     model = _local(call, asked)
-    options = _lookup.check_options(call, request.get("options") or {})
+    options = _lookup.check_options(model, request.get("options") or {})
     call.app.begin()
     store = call.app.store
     fresh = store.load(model, request.get("keep_alive"), options)
@@ -79,7 +79,7 @@ def embeddings(call: Call) -> Reply:
     if not asked.strip():
         raise Failure(400, "model is required")
     model = _local(call, asked, exact_case=True)
-    options = _lookup.check_options(call, request.get("options") or {})
+    options = _lookup.check_options(model, request.get("options") or {})
     call.app.begin()
     store = call.app.store
     store.load(model, request.get("keep_alive"), options)

@@ -65,7 +65,7 @@ def chat(call: Call) -> Response:
         raise Failure(400, f'"{asked}" does not support chat')
     if request.get("tools"):
         _check_capability(model, "tools")
-    options = _lookup.check_options(call, request.get("options") or {})
+    options = _lookup.check_options(model, request.get("options") or {})
     call.app.begin()
     if not messages:
         return _load(call, request, model, options, _single(asked, _EMPTY_MESSAGE, "load"))
@@ -102,7 +102,7 @@ def generate(call: Call) -> Response:
         raise Failure(400, f'"{asked}" does not support generate')
     if request.get("suffix"):
         _check_capability(model, "insert")
-    options = _lookup.check_options(call, request.get("options") or {})
+    options = _lookup.check_options(model, request.get("options") or {})
     call.app.begin()
     if not prompt:
         return _load(call, request, model, options, _single(asked, {"response": ""}, "load"))
@@ -277,7 +277,7 @@ def _speak(
     app, model = call.app, subject.model
     prompt = read(request, think)
     schema = _lookup.wanted_format(request)
-    settings = {**model.parameters, **options}
+    settings = {**_lookup.known_options(model.parameters), **options}
     prompt = prompt._replace(schema=schema, seed=int(settings.get("seed", 0)))
     answer = app.next_answer() or _mind.answer(prompt)
     fresh = app.store.load(model, request.get("keep_alive"), options)

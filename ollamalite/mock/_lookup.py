@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, Mapping, Tuple
 
 from . import _names
-from ._app import App, Call
+from ._app import App
 from ._gojson import as_list, encode, plain
 from ._gotypes import Raw
 from ._names import Name
@@ -69,8 +69,17 @@ def signed_out(app: App) -> Tuple[bool, Reply]:
     return not app.signed_in, Reply(401, encode(unauthorized().body), JSON, chunked=True)
 
 
-def check_options(call: Call, options: Mapping[str, Any]) -> Dict[str, Any]:
-    """The options of a request that this server knows. Raises `Failure` with status 500."""
+def check_options(model: Model, options: Mapping[str, Any]) -> Dict[str, Any]:
+    """The options of a request that this server knows.
+
+    Raises `Failure` with status 500 for them and for those that the model was created with.
+    """
+    known_options(model.parameters)
+    return known_options(options)
+
+
+def known_options(options: Mapping[str, Any]) -> Dict[str, Any]:
+    """Those that this server knows, in their types. Raises `Failure` with status 500."""
     from .._generated.description import TYPES
 
     known: Dict[str, Any] = {}
