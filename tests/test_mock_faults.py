@@ -162,6 +162,27 @@ def test_faults_wait_for_their_path_in_the_order_they_were_put_down() -> None:
         assert ask(server, "/api/version", method="GET").status == 200
 
 
+def test_an_error_waits_for_a_request_that_an_endpoint_answers() -> None:
+    local = {"Host": "localhost", "Origin": "http://localhost:3000"}
+    with serve() as server:
+        server.fail("busy")
+        server.fail("slow", times=None)
+        early = (
+            ("OPTIONS", "/api/tags", local, 204),
+            ("GET", "/api/nothing", local, 404),
+            ("PUT", "/api/tags", {}, 405),
+            ("GET", "/api/tags/", {}, 301),
+            ("GET", "/api/tags", {"Host": "example.com"}, 403),
+        )
+        for method, path, headers, status in early:
+            assert ask(server, path, method=method, headers=headers).status == status
+        assert [request.fault and request.fault.kind for request in server.requests] == (
+            ["slow"] * len(early)
+        )
+        assert ask(server, "/api/tags", method="GET").status == 503
+        assert ask(server, "/api/tags", method="GET").status == 200
+
+
 def test_an_answer_that_is_over_before_its_fault_is_whole() -> None:
     with serve() as server:
         server.fail("cut", after=1_000_000)

@@ -5,7 +5,19 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
-from typing import Any, Callable, Deque, Dict, Iterable, List, Mapping, Optional, Tuple, Union
+from typing import (
+    Any,
+    Callable,
+    Deque,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Tuple,
+    Union,
+)
 
 from .._generated.description import ROUTES, TYPES
 from . import _gateway, _gotypes, _names
@@ -132,6 +144,14 @@ class Call:
 Handler = Callable[[Call], Response]
 
 
+class Way(NamedTuple):
+    """Where a request goes: to a handler, unless it has its answer early."""
+
+    place: Place
+    match: Match
+    early: Optional[Reply]
+
+
 class App:
     """Settings and state of one server; see `ollamalite.mock.serve` for the parameters."""
 
@@ -176,25 +196,42 @@ class App:
         self._router = Router(ROUTES, cloud)
         self._handlers = handlers
 
-    def receive(self, head: Head, place: Place) -> Recorded:
-        """Note a request, and the fault that it meets."""
-        recorded = Recorded(head, place, self.faults.take(place.path))
+    def receive(self, head: Head, place: Place) -> Tuple[Recorded, Way]:
+        """Note a request, the fault that it meets, and which way it goes."""
+        way = self._way(head, place)
+        fault = self.faults.take(place.path, way.early is None)
+        recorded = Recorded(head, place, fault)
         self.recorded.append(recorded)
-        return recorded
+        return recorded, way
+
+    def _way(self, head: Head, place: Place) -> Way:
+        if self._captures is not None:
+            return Way(place, self._router.match(head.method, place.path), None)
+        unclean = _gateway.redirect(self._router, head.method, place)
+        match = self._router.match(head.method, place.path)
+        if unclean is not None:
+            return Way(place, match, unclean)
+        early = _gateway.refuse(head, place, self.any_host, match.allow)
+        if early is None and match.route is None:
+            early = _gateway.not_allowed(match.allow) if match.allow else _gateway.NOT_FOUND
+            early = early._replace(headers=[*early.headers, *_gateway.cors_headers(head, place)])
+        return Way(place, match, early)
 
     def respond(
         self,
         head: Head,
-        place: Place,
+        way: Way,
         body: Body,
         recorded: Recorded,
         pause: Callable[[float], None],
     ) -> Union[Response, Raw]:
         """Answer a request. A stream that is given back must be closed by the caller."""
+        if way.early is not None:
+            return way.early
         try:
             if self._captures is not None:
                 return self._replay(self._captures, head, body, recorded)
-            return self._respond(head, place, body, pause, recorded)
+            response = self._dispatch(way, head, body, recorded, pause)
         except HungUp:
             recorded.over("hung up")
             raise
@@ -203,6 +240,10 @@ class App:
             report = threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread()))
             threading.excepthook(report)
             return Reply(500)
+        extra = _gateway.cors_headers(head, way.place)
+        if extra:
+            response = response._replace(headers=[*response.headers, *extra])
+        return response
 
     def _replay(
         self, captures: Captures, head: Head, body: Body, recorded: Recorded
@@ -220,45 +261,23 @@ class App:
             text += f" with this body; {known} with other bodies are recorded"
         return failure_reply(Failure(501, text))
 
-    def _respond(
-        self,
-        head: Head,
-        place: Place,
-        body: Body,
-        pause: Callable[[float], None],
-        recorded: Recorded,
-    ) -> Response:
-        unclean = _gateway.redirect(self._router, head.method, place)
-        if unclean is not None:
-            return unclean
-        match = self._router.match(head.method, place.path)
-        refused = _gateway.refuse(head, place, self.any_host, match.allow)
-        if refused is not None:
-            return refused
-        response = self._dispatch(match, head, place, body, recorded, pause)
-        extra = _gateway.cors_headers(head, place)
-        if extra:
-            response = response._replace(headers=[*response.headers, *extra])
-        return response
-
     def _dispatch(
         self,
-        match: Match,
+        way: Way,
         head: Head,
-        place: Place,
         body: Body,
         recorded: Recorded,
         pause: Callable[[float], None],
     ) -> Response:
-        if match.route is None:
-            return _gateway.not_allowed(match.allow) if match.allow else _gateway.NOT_FOUND
+        match = way.match
+        assert match.route is not None
         handler = self._handlers.get(match.route.operation, _example)
         if head.method == "HEAD" and handler is _example:
             # The connection leaves out the body.
-            twin = self._router.match("GET", place.path)
+            twin = self._router.match("GET", way.place.path)
             if twin.route is not None:
                 match, handler = twin, self._handlers.get(twin.route.operation, _example)
-        call = Call(self, match, place, head, body, recorded, pause)
+        call = Call(self, match, way.place, head, body, recorded, pause)
         fault = recorded.fault
         try:
             if fault is not None and fault.instead:

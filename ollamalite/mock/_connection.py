@@ -123,12 +123,12 @@ class Connection(Served):
             self._send(wrong.reply)
             return False
         body = Body(head, self._reader, lambda: self._send(_CONTINUE))
-        recorded = self._app.receive(head, place)
+        recorded, way = self._app.receive(head, place)
         fault = recorded.fault
         if fault is not None and fault.kind == "refuse":
             recorded.over(fault.kind)
             self._end(fault.kind)
-        response = self._app.respond(head, place, body, recorded, self._pause)
+        response = self._app.respond(head, way, body, recorded, self._pause)
         harm = None if fault is None or fault.instead else Harm(fault, self._send, self._pause)
         self._answer = self._send if harm is None else harm.send
         outcome = "hung up"

@@ -97,12 +97,12 @@ class Faults:
         with self._lock:
             self._waiting.clear()
 
-    def take(self, path: str) -> Optional[Fault]:
-        """The first one for a request to ``path``."""
+    def take(self, path: str, handled: bool) -> Optional[Fault]:
+        """The first one for a request to ``path`` that a handler answers, or none."""
         with self._lock:
             for entry in self._waiting:
                 fault, left = entry
-                if fault.path in (None, path):
+                if fault.path in (None, path) and (handled or not fault.instead):
                     if left:
                         left[0] -= 1
                         if not left[0]:

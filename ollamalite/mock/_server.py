@@ -82,7 +82,8 @@ class Server(Listener):
 
         The middle is after ``after`` bytes of the answer, its head included, or after ``pieces``
         pieces of a stream; without both it is the very start. An answer that is over before that
-        is sent as it is. ``ValueError`` for what makes no sense.
+        is sent as it is. What no endpoint answers, such as a CORS preflight or an unknown path,
+        meets neither ``"busy"`` nor ``"error"``. ``ValueError`` for what makes no sense.
         """
         self._app.faults.add(
             Fault(
