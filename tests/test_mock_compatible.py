@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Tuple
 import pytest
 
 from ollamalite.mock import Answer, Model, Server, serve
+from ollamalite.mock._faults import BUSY
 
 from .test_mock import WEATHER, ask
 
@@ -222,6 +223,40 @@ def test_a_failure_in_mid_stream_is_lost():
             "broken",
             "api_error",
         )
+
+
+@pytest.mark.parametrize("path", ["chat/completions", "completions", "embeddings", "responses"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_ordered_error_has_the_form_of_one_that_is_found(path, stream):
+    body = {"model": "llama3.2", "messages": [{"role": "user", "content": "x"}]}
+    body.update(prompt="x", input="x", stream=stream)
+    with serve() as server:
+        server.say(Answer(error="slow down", status=429, early=True))
+        server.fail("error", path="/v1/models/llama3.2")
+        found = ask(server, f"/v1/{path}", body)
+        server.fail("error", status=429, text="slow down")
+        ordered = ask(server, f"/v1/{path}", body)
+        assert ordered.status == found.status == 429
+        assert ordered.body == found.body
+        assert ordered.headers["Content-Type"] == found.headers["Content-Type"]
+        told = ask(server, "/v1/models/llama3.2", method="GET").json
+        assert told["error"] == {
+            "message": "internal server error",
+            "type": "api_error",
+            "param": None,
+            "code": None,
+        }
+
+
+def test_a_busy_server_tells_clients_of_messages_that_it_is_overloaded():
+    body = {"model": "llama3.2", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}
+    with serve() as server:
+        server.fail("busy")
+        busy = ask(server, "/v1/messages", body)
+    assert busy.status == 503
+    assert busy.json["type"] == "error"
+    assert busy.json["error"] == {"type": "overloaded_error", "message": BUSY}
+    assert busy.json["request_id"].startswith("req_")
 
 
 def test_loading_is_one_event_of_a_stream(shared):

@@ -7,10 +7,10 @@ from typing import Any, Dict, Iterator, List, Mapping, Sequence
 
 from . import _generation, _names
 from ._app import Call
-from ._compatible import UNCACHED, Writer, named_event, serve
+from ._compatible import UNCACHED, Writer, failed, named_event, serve
 from ._gojson import as_list, as_map, encode, plain
 from ._gotypes import Raw
-from ._reply import Failure, Response
+from ._reply import Failure, Reply, Response
 
 Object = Dict[str, Any]
 
@@ -24,6 +24,10 @@ _ERROR_TYPES = {
 }
 _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens"}
 _EFFORTS = ("low", "medium", "high", "max")
+
+
+def refuse(failure: Failure) -> Reply:
+    return failed(_MessageWriter({}), failure)
 
 
 def messages(call: Call) -> Response:

@@ -174,6 +174,7 @@ class App:
         record_limit: int,
         captures: Optional[Captures],
         handlers: Mapping[str, Handler],
+        refuse: Callable[[str, Failure], Reply],
     ) -> None:
         self.delay = delay
         self.latency: Latency = Latency(latency, seed)
@@ -195,6 +196,7 @@ class App:
         self._captures = captures
         self._router = Router(ROUTES, cloud)
         self._handlers = handlers
+        self._refuse = refuse
 
     def receive(self, head: Head, place: Place) -> Tuple[Recorded, Way]:
         """Note a request, the fault that it meets, and which way it goes."""
@@ -230,7 +232,7 @@ class App:
             return way.early
         try:
             if self._captures is not None:
-                return self._replay(self._captures, head, body, recorded)
+                return self._replay(self._captures, way.match, head, body, recorded)
             response = self._dispatch(way, head, body, recorded, pause)
         except HungUp:
             recorded.over("hung up")
@@ -246,12 +248,12 @@ class App:
         return response
 
     def _replay(
-        self, captures: Captures, head: Head, body: Body, recorded: Recorded
+        self, captures: Captures, match: Match, head: Head, body: Body, recorded: Recorded
     ) -> Union[Reply, Raw]:
         data, _ = body.whole(self.body_limit)
         recorded.keep(data)
         if recorded.fault is not None and recorded.fault.instead:
-            return failure_reply(Failure(recorded.fault.status, recorded.fault.text))
+            return self._ordered(recorded.fault, match.route)
         exchange = captures.find(head.method, head.target, data)
         if exchange is not None:
             return Raw(exchange.pieces, exchange.closes)
@@ -278,13 +280,17 @@ class App:
             if twin.route is not None:
                 match, handler = twin, self._handlers.get(twin.route.operation, _example)
         call = Call(self, match, way.place, head, body, recorded, pause)
-        fault = recorded.fault
+        if recorded.fault is not None and recorded.fault.instead:
+            return self._ordered(recorded.fault, match.route)
         try:
-            if fault is not None and fault.instead:
-                raise Failure(fault.status, fault.text)
             return handler(call)
         except Failure as failure:
             return failure_reply(failure)
+
+    def _ordered(self, fault: Fault, route: Optional[Route]) -> Reply:
+        """An error that a test has ordered, in the language of the endpoint."""
+        operation = "" if route is None else route.operation
+        return self._refuse(operation, Failure(fault.status, fault.text))
 
     def begin(self) -> None:
         """A generation begins. Raises `Failure` if a test has put down that it cannot."""

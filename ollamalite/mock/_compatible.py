@@ -97,7 +97,7 @@ def tell(writer: Writer, streaming: bool, handler: Handler, call: Call) -> Respo
     try:
         response = handler(call)
     except Failure as failure:
-        return _refused(writer, failure.status, failure.body, chunked=False)
+        return failed(writer, failure)
     if isinstance(response, Stream):
         return Stream(_chunks(writer, response.chunks), writer.content_type, writer.headers)
     body = json.loads(response.body)
@@ -108,6 +108,10 @@ def tell(writer: Writer, streaming: bool, handler: Handler, call: Call) -> Respo
         data = b"".join(writer.pieces(body))
         return Reply(200, data, writer.content_type, writer.headers, response.chunked)
     return Reply(200, encode(writer.whole(body)) + b"\n", BARE_JSON, chunked=response.chunked)
+
+
+def failed(writer: Writer, failure: Failure) -> Reply:
+    return _refused(writer, failure.status, failure.body, chunked=False)
 
 
 def _refused(writer: Writer, status: int, body: Mapping[str, Any], chunked: bool) -> Reply:

@@ -1,4 +1,4 @@
-"""Which function answers which operation of the description."""
+"""Which function answers which operation of the description, and in which language."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from . import (
     _transfer,
 )
 from ._app import Handler
+from ._reply import Failure, Reply, failure_reply
 
 HANDLERS: Dict[str, Handler] = {
     "ping": _account.ping,
@@ -54,3 +55,12 @@ HANDLERS: Dict[str, Handler] = {
     "v1_messages": _anthropic.messages,
     "v1_transcriptions": _transcription.transcribe,
 }
+
+
+def refuse(operation: str, failure: Failure) -> Reply:
+    """A failure as a handler of that operation tells it."""
+    if operation == "v1_messages":
+        return _anthropic.refuse(failure)
+    if operation.startswith("v1_"):
+        return _openai.refuse(failure)
+    return failure_reply(failure)

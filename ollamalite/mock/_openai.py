@@ -10,11 +10,11 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from . import _embedding, _generation, _management, _names
 from ._app import Call
-from ._compatible import Translated, Writer, refused_by_cloud, serve, tell
+from ._compatible import Translated, Writer, failed, refused_by_cloud, serve, tell
 from ._gojson import Float32, SyntaxFault, as_list, as_map, encode, plain, scan, too_large
 from ._gotypes import Raw, kind
 from ._govalues import ValueFault, base64_bytes, unix_seconds
-from ._reply import Failure, Response
+from ._reply import Failure, Reply, Response
 
 Object = Dict[str, Any]
 
@@ -48,6 +48,10 @@ class OpenAIWriter(Writer):
     def error(self, status: int, message: str) -> Object:
         kind = _ERROR_TYPES.get(status, "api_error")
         return {"error": {"message": message, "type": kind, "param": None, "code": None}}
+
+
+def refuse(failure: Failure) -> Reply:
+    return failed(OpenAIWriter(), failure)
 
 
 def chat_completions(call: Call) -> Response:

@@ -12,7 +12,7 @@ from ._app import App, Recorded
 from ._captures import Captures, load
 from ._connection import Connection
 from ._faults import Fault, seconds
-from ._handlers import HANDLERS
+from ._handlers import HANDLERS, refuse
 from ._listener import Listener, is_loopback
 from ._mind import Answer
 from ._store import Model, Store
@@ -172,5 +172,6 @@ def serve(
         record_limit=record_limit,
         captures=None if replay is None else Captures(load(replay)),
         handlers=HANDLERS,
+        refuse=refuse,
     )
     return Server(host, port, app, tls, connection_limit, seconds("head_timeout", head_timeout))
