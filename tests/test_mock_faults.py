@@ -190,6 +190,36 @@ def test_an_answer_that_is_over_before_its_fault_is_whole() -> None:
         assert server.requests[0].wait() == "sent"
 
 
+@pytest.mark.parametrize("kind", ["cut", "garbage", "reset", "slow", "stall"])
+@pytest.mark.parametrize("unit", ["after", "pieces"])
+def test_a_fault_at_the_very_end_of_an_answer_hurts_nothing(kind: str, unit: str) -> None:
+    with serve() as server, connected(server) as peer:
+        peer.sendall(GET)
+        whole = read_until(peer, b'"}')
+        details: Dict[str, Any] = {unit: 1 if unit == "pieces" else len(whole)}
+        server.fail(kind, **details)
+        for _ in range(2):
+            peer.sendall(GET)
+            assert len(read_until(peer, b'"}')) == len(whole)
+        assert [request.wait() for request in server.requests] == ["sent"] * 3
+        assert server.connections_opened == 1
+
+
+@pytest.mark.parametrize("kind", ["cut", "stall"])
+def test_a_fault_after_the_last_piece_of_a_stream_comes_before_the_end_of_its_framing(
+    kind: str,
+) -> None:
+    with serve() as server, connected(server) as peer:
+        server.say("One two.")
+        server.fail(kind, pieces=3)
+        peer.sendall(request_bytes("/api/generate", PROMPT))
+        data = read_until(peer, b'"done":true')
+        peer.shutdown(socket.SHUT_WR)
+        data += read_all(peer)
+        assert data.endswith(b"}\n\r\n")
+        assert server.requests[0].wait() == kind
+
+
 def test_a_fault_hurts_one_request_and_leaves_the_connection_to_the_next() -> None:
     with serve() as server, connected(server) as peer:
         server.fail("slow", interval=0)

@@ -139,8 +139,10 @@ class Harm:
             if before:
                 self._send(piece[:before])
             piece = piece[before:]
-            if not self.struck:
+            if not piece:
+                # If this is the end, what follows belongs to the next request.
                 return
+            self.struck = True
             if self._fault.kind == "garbage":
                 piece = GARBAGE + piece
             elif self._fault.kind != "slow":
@@ -156,11 +158,9 @@ class Harm:
         if self._pieces is None:
             before = min(self._bytes, size)
             self._bytes -= before
-            self.struck = not self._bytes
             return before
         before = size if self._pieces else 0
         self._pieces = max(0, self._pieces - 1)
-        self.struck = not self._pieces
         return before
 
 

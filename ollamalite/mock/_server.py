@@ -81,9 +81,11 @@ class Server(Listener):
         - ``"error"``: an error with ``status`` (500) and ``text``, in place of the answer.
 
         The middle is after ``after`` bytes of the answer, its head included, or after ``pieces``
-        pieces of a stream; without both it is the very start. An answer that is over before that
-        is sent as it is. What no endpoint answers, such as a CORS preflight or an unknown path,
-        meets neither ``"busy"`` nor ``"error"``. ``ValueError`` for what makes no sense.
+        pieces of a stream; without both it is the very start. An answer that is over by then, be
+        it by exactly so much, is sent as it is: what follows belongs to the next request. The end
+        of a stream's framing is no piece, but a part of the answer. What no endpoint answers,
+        such as a CORS preflight or an unknown path, meets neither ``"busy"`` nor ``"error"``.
+        ``ValueError`` for what makes no sense.
         """
         self._app.faults.add(
             Fault(
