@@ -187,6 +187,41 @@ def test_cookies_of_an_answer_reach_the_client_but_not_the_file(size: int, tmp_p
     assert file["server"] == "unknown"
 
 
+def test_credentials_of_an_answer_stay_out_of_the_file_however_they_are_written(
+    tmp_path: Path,
+) -> None:
+    raw = (
+        b"HTTP/1.1 103 Early Hints\r\nAuthorization: 5ecret\r\n\r\n"
+        b"HTTP/1.1 200 OK\nSet-Cookie: a=b;\n 5ecret\n\tc=5ecret\nSET-COOKIE2: 5ecret\n"
+        b"X-Api-Key: 5ecret\nX-Odd: kept\r\nContent-Length: 2\n\n{}"
+    )
+    with Saying(raw, 3) as port, record(f"http://127.0.0.1:{port}", tmp_path) as proxy:
+        assert answer_to(proxy.port, GET) == raw
+    (file,) = files(tmp_path)
+    kept = base64.b64decode(file["response"]["raw_base64"])
+    assert kept == (
+        b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\nX-Odd: kept\r\nContent-Length: 2\n\n{}"
+    )
+    assert file["response"]["headers"] == [["X-Odd", "kept"], ["Content-Length", "2"]]
+
+
+def test_credentials_of_a_query_stay_out_of_the_file_but_reach_the_server(tmp_path: Path) -> None:
+    target = "/api/version?a=1&api_key=5ecret&%74oken=5ecret&b=2"
+    request = GET.replace(b"/api/version", target.encode())
+    with serve() as server, record(server.url, tmp_path) as proxy:
+        through = answer_to(proxy.port, request)
+        answer_to(proxy.port, request.replace(b"HTTP/1.1", b"HTTP/1.0"))
+        assert target in [seen.target for seen in server.requests]
+    for path in tmp_path.iterdir():
+        assert "5ecret" not in path.read_text()
+    first, second = files(tmp_path)
+    assert first["request"]["path"] == "/api/version?a=1&api_key=&%74oken=&b=2"
+    assert b"5ecret" not in base64.b64decode(second["request"]["raw_base64"])
+    # The same request is answered, whatever its key.
+    with serve(replay=tmp_path) as server:
+        assert answer_to(server.port, request) == through
+
+
 def test_a_foreign_host_is_not_let_through_to_the_server(tmp_path: Path) -> None:
     with serve() as server, record(server.url, tmp_path) as proxy:
         foreign = answer_to(proxy.port, GET.replace(b": localhost", b": evil.example"))
@@ -393,6 +428,18 @@ def test_equal_requests_get_their_answers_in_order_and_then_the_last(tmp_path: P
         said = [client.generate("llama3.2", prompt).response for prompt in "abaaa"]
         assert said == ["first", "other", "second", "second", "second"]
         assert len(server.requests) == 5
+
+
+def test_files_with_more_digits_come_after_those_with_fewer(tmp_path: Path) -> None:
+    with serve(version="1") as server, record(server.url, tmp_path) as proxy:
+        answer_to(proxy.port, GET)
+    (tmp_path / "0001-get-api-version.json").rename(tmp_path / "9999-get-api-version.json")
+    with serve(version="2") as server, record(server.url, tmp_path) as proxy:
+        answer_to(proxy.port, GET)
+    assert (tmp_path / "10000-get-api-version.json").exists()
+    with serve(replay=tmp_path) as server:
+        said = [answer_to(server.port, GET)[-15:] for _ in range(2)]
+    assert said == [b'{"version":"1"}', b'{"version":"2"}']
 
 
 def test_a_request_matches_whatever_the_spaces_and_order_of_its_json(tmp_path: Path) -> None:

@@ -18,11 +18,21 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import threading
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
+from urllib.parse import unquote
 
 # Longer texts are given in `raw_base64` only.
 _TEXT_LIMIT = 512 << 10
+# A challenge is none, nor is leave to send some.
+SECRET = re.compile(
+    r"auth(?!enticate\Z)|cookie|(?<!allow-)credential|key|passw|secret|session|token",
+    re.IGNORECASE,
+)
+"""What the names of headers and parameters with credentials have in them."""
+
+_PARAMETER = re.compile(r"([?&])([^=&]*)=([^&]*)")
 _CONTINUE = b"HTTP/1.1 100 "
 
 
@@ -38,9 +48,9 @@ class Exchange(NamedTuple):
 
 
 def load(folder: Union[str, os.PathLike[str]]) -> List[Exchange]:
-    """All exchanges of a folder, by file name. Raises OSError and ValueError."""
+    """All exchanges of a folder, by number and name of the files. Raises OSError and ValueError."""
     exchanges: List[Exchange] = []
-    for name in sorted(os.listdir(folder)):
+    for name in sorted(os.listdir(folder), key=_order):
         if not name.endswith(".json"):
             continue
         path = os.path.join(os.fspath(folder), name)
@@ -53,6 +63,11 @@ def load(folder: Union[str, os.PathLike[str]]) -> List[Exchange]:
     if not exchanges:
         raise ValueError(f"there are no recorded exchanges (*.json) in {os.fspath(folder)}")
     return exchanges
+
+
+def _order(name: str) -> Tuple[int, str]:
+    number = re.match("[0-9]{1,18}(?=-)", name)
+    return (int(number.group()) if number else 0), name
 
 
 def _read(data: Dict[str, Any]) -> Iterator[Exchange]:
@@ -89,6 +104,16 @@ def _without_interim(pieces: List[bytes]) -> List[bytes]:
     return rest
 
 
+def without_secrets(target: str) -> str:
+    """A target whose query has no values for what is named like a credential."""
+
+    def kept(match: re.Match[str]) -> str:
+        mark, name, value = match.groups()
+        return f"{mark}{name}=" + ("" if SECRET.search(unquote(name)) else value)
+
+    return _PARAMETER.sub(kept, target)
+
+
 class Captures:
     """Exchanges to be given again. Every method may be called from any thread.
 
@@ -99,20 +124,22 @@ class Captures:
     def __init__(self, exchanges: List[Exchange]) -> None:
         self._answers: Dict[Tuple[str, str, object], List[Exchange]] = {}
         for exchange in exchanges:
-            key = (exchange.method, exchange.path, _meaning(exchange.body))
+            path = without_secrets(exchange.path)
+            key = (exchange.method, path, _meaning(exchange.body))
             self._answers.setdefault(key, []).append(exchange)
         self._lock = threading.Lock()
 
     def find(self, method: str, target: str, body: bytes) -> Optional[Exchange]:
         with self._lock:
-            answers = self._answers.get((method, target, _meaning(body)))
+            answers = self._answers.get((method, without_secrets(target), _meaning(body)))
             if not answers:
                 return None
             return answers.pop(0) if len(answers) > 1 else answers[0]
 
     def known(self, method: str, target: str) -> int:
         """How many different bodies there are for a route."""
-        return sum(key[:2] == (method, target) for key in self._answers)
+        wanted = (method, without_secrets(target))
+        return sum(key[:2] == wanted for key in self._answers)
 
 
 def _meaning(body: bytes) -> Union[str, bytes]:

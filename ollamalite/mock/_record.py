@@ -2,7 +2,7 @@
 
 What the server sends goes to the client piece by piece as it comes, byte for byte. Of a request
 only the host is changed on the way. Headers whose names speak of credentials or cookies stay out
-of the files.
+of the files, and so do the values of such parameters of a query.
 """
 
 from __future__ import annotations
@@ -248,7 +248,8 @@ def record(
     is made if it is missing; ``serve(replay=…)`` takes it. ``host`` and ``port``: where to listen,
     port 0 takes a free one.
 
-    Headers with credentials and cookies are left out of the files; bodies are not looked into.
+    Headers with credentials and cookies are left out of the files, those of answers too, and so are
+    values of such parameters of a query, as in ``?api_key=``; bodies are not looked into.
     Requests and answers of up to ``size_limit`` bytes are recorded; what is larger, not whole or
     no HTTP is passed on, and said so on stderr. 200 connections may be open at once. A server that
     cannot be reached is an error 502. ``ValueError`` for a URL that makes no sense.

@@ -9,12 +9,12 @@ import socket
 import time
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from ._captures import described_body, described_text
+from ._captures import SECRET, described_body, described_text, without_secrets
 from ._reply import HungUp
 from ._wire import HEAD_LIMIT, Body, BodyFault, Head, ProtocolFault, Reader, read_fields
 
-_SECRET = re.compile("auth|cookie|credential|key|passw|secret|session|token", re.IGNORECASE)
-_SET_COOKIE = re.compile(rb"^set-cookie:[^\n]*\n", re.IGNORECASE | re.MULTILINE)
+_FIELD = re.compile(rb"^([^\s:]+)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*", re.MULTILINE)
+_HEAD_END = re.compile(rb"\n\r?\n")
 _STATUS = re.compile(r"HTTP/(1)\.([01]) ([1-5][0-9][0-9])( |\Z)")
 
 
@@ -64,10 +64,11 @@ class Request:
     def described(self) -> Dict[str, Any]:
         """The first half of a file."""
         head = self._head
-        headers = [pair for pair in head.headers if not _SECRET.search(pair[0])]
+        headers = [pair for pair in head.headers if not SECRET.search(pair[0])]
+        target = without_secrets(head.target)
         data: Dict[str, Any] = {
             "method": head.method,
-            "path": head.target,
+            "path": target,
             "version": "HTTP/{}.{}".format(*head.version),
             "headers": headers,
         }
@@ -75,7 +76,7 @@ class Request:
         data.update(described_body(b"".join(self._kept) if sized else None))
         odd = "transfer-encoding" in head.fields or "expect" in head.fields
         if odd or head.version < (1, 1):
-            raw = _written(head, head.target, headers) + b"".join(self._raw)
+            raw = _written(head, target, headers) + b"".join(self._raw)
             data["raw_base64"] = base64.b64encode(raw).decode()
         return data
 
@@ -214,12 +215,12 @@ class Answer:
     def described(self) -> Dict[str, Any]:
         """The second half of a file."""
         assert self.head is not None
-        pieces = _without_cookies(self.pieces)
+        pieces = _without_secrets(self.pieces)
         came = [(len(piece), when) for piece, when in zip(pieces, self.times) if piece]
         data: Dict[str, Any] = {"status": self.status}
         if self.interim:
             data["interim"] = self.interim
-        data["headers"] = [pair for pair in self.head.headers if pair[0].lower() != "set-cookie"]
+        data["headers"] = [pair for pair in self.head.headers if not SECRET.search(pair[0])]
         data["framing"] = self.framing
         data["writes"] = [size for size, _ in came]
         data["times_ms"] = [when for _, when in came]
@@ -233,16 +234,20 @@ def _nothing() -> None:
     return None
 
 
-def _without_cookies(pieces: List[bytes]) -> List[bytes]:
-    """The bytes without the cookies that stand in their heads."""
+def _without_secrets(pieces: List[bytes]) -> List[bytes]:
+    """The bytes without the fields of their heads that are named like a credential."""
     raw = b"".join(pieces)
+    spans: List[Tuple[int, int]] = []
     end = 0
     while True:
-        interim = raw.startswith(b"HTTP/1.1 1", end)
-        end = raw.find(b"\r\n\r\n", end) + 4
-        if not interim:
+        start = end
+        found = _HEAD_END.search(raw, start)
+        end = len(raw) if found is None else found.end()
+        for field in _FIELD.finditer(raw, start, end):
+            if SECRET.search(field.group(1).decode("latin-1")):
+                spans.append(field.span())
+        if not raw.startswith((b"HTTP/1.1 1", b"HTTP/1.0 1"), start):
             break
-    spans = [found.span() for found in _SET_COOKIE.finditer(raw, 0, end)]
     kept: List[bytes] = []
     start = 0
     for piece in pieces:
