@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple
 
@@ -269,10 +270,10 @@ def test_a_server_behind_tls_is_recorded_too(
         monkeypatch.setenv("SSL_CERT_FILE", str(keys / "authority.pem"))
         through = answer_to(proxy.port, generate)
         server.fail("reset", pieces=1)
-        answer_to(proxy.port, generate)
-    whole, broken = files(folder)
+        with suppress(ConnectionError):
+            assert not answer_to(proxy.port, generate).endswith(b"0\r\n\r\n")
+    (whole,) = files(folder)
     assert base64.b64decode(whole["response"]["raw_base64"]) == through
-    assert broken["response"]["framing"] == "chunked-truncated"
     assert whole["server"].startswith("ollama ")
 
 
@@ -329,18 +330,53 @@ def test_a_server_that_ends_without_an_answer_is_an_error_of_the_proxy(tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("kind", ["cut", "reset"])
-def test_an_answer_that_breaks_is_recorded_up_to_there(kind: str, tmp_path: Path) -> None:
+def test_an_answer_that_breaks_is_passed_on_as_it_breaks_and_not_recorded(
+    kind: str, stream: bool, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     with serve() as server, record(server.url, tmp_path) as proxy:
-        server.fail(kind, pieces=2)
-        through = answer_to(proxy.port, request_bytes("/api/generate", HI))
-    (file,) = files(tmp_path)
-    assert (file["response"]["framing"], file["response"]["closed_after"]) == (
-        "chunked-truncated",
-        True,
-    )
-    with serve(replay=tmp_path) as server:
-        assert answer_to(server.port, request_bytes("/api/generate", HI)) == through
+        server.fail(kind, after=300)
+        with socket.create_connection(("127.0.0.1", proxy.port), 10) as peer:
+            peer.sendall(request_bytes("/api/generate", {**HI, "stream": stream}))
+            came = b"".join(peer.recv(1) for _ in range(300))
+            assert came.startswith(b"HTTP/1.1 200 OK\r\n")
+            if kind == "cut":
+                assert peer.recv(1) == b""
+            else:
+                with pytest.raises(ConnectionResetError):
+                    peer.recv(1)
+    assert "is not recorded: the answer was cut short" in capfd.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_body_that_is_broken_is_refused_as_by_the_server(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    head = b"POST /api/show HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with serve() as server, record(server.url, tmp_path) as proxy:
+        told = []
+        for port in (server.port, proxy.port):
+            with socket.create_connection(("127.0.0.1", port), 10) as peer:
+                peer.sendall(head + b"zz\r\n")
+                told.append(read_until(peer, b"}"))
+    assert [answer.split(b" ", 2)[1] for answer in told] == [b"400", b"400"]
+    assert {answer.partition(b"\r\n\r\n")[2] for answer in told} == {
+        b'{"error":"invalid byte in chunk length"}'
+    }
+    assert "is not recorded: the request is broken" in capfd.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("length", ["²", "-1", "2x", "1" * 5000])
+def test_a_length_that_is_none_is_no_http(
+    length: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    raw = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{{}}".encode("latin-1")
+    with Saying(raw) as port, record(f"http://127.0.0.1:{port}", tmp_path) as proxy:
+        assert answer_to(proxy.port, GET) == raw
+    assert "is not recorded: the answer is no HTTP" in capfd.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_answer_that_is_no_http_is_passed_on_and_not_recorded(

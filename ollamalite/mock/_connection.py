@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import struct
 import threading
 import time
 from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
@@ -12,14 +10,12 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 from . import _gateway
 from ._app import App
 from ._faults import Harm, Struck
-from ._listener import Served
+from ._listener import Served, reset_when_closed
 from ._reply import HungUp, Raw, Reply, Response, Stream, close
 from ._wire import LENGTH_LIMIT, Body, Head, ProtocolFault, Reader, head_bytes, read_head
 
 _LINGER = 0.5
 _HANDSHAKE = 10.0
-# Closing with it discards what was not sent and resets the connection.
-_RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 _NO_BODY = (204, 304)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -156,7 +152,7 @@ class Connection(Served):
             while self._recv(65536):
                 pass
         else:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            reset_when_closed(self._socket)
         raise HungUp
 
     def _reply(self, head: Head, body: Body, response: Union[Response, Raw]) -> bool:

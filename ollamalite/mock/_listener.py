@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import selectors
 import socket
+import struct
 import sys
 import threading
 from types import TracebackType
@@ -14,6 +16,8 @@ _BACKLOG = 512
 _JOIN = 5.0
 # How long to wait when the system has no socket to give, in seconds.
 _RESPITE = 0.05
+# Closing with it discards what was not sent and resets the connection.
+_LINGER_NOT = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 _LOOPBACK = re.compile(r"localhost\Z|::1\Z|127(\.\d{1,3}){3}\Z|unix://")
 
 
@@ -27,6 +31,11 @@ class Served:
     def hang_up(self) -> None:
         """End it from another thread."""
         raise NotImplementedError
+
+
+def reset_when_closed(sock: socket.socket) -> None:
+    """Let the other side see that its connection broke."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
 
 
 Take = Callable[[socket.socket, threading.Event], Served]
@@ -207,8 +216,6 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _unlink(host: str) -> None:
-    import os
-
     try:
         os.unlink(host[len("unix://") :])
     except OSError:

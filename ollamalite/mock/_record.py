@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from . import _captures, _gateway
 from ._gojson import encode
-from ._listener import Listener, Served, is_loopback
+from ._listener import Listener, Served, is_loopback, reset_when_closed
 from ._relay import Answer, Request
 from ._reply import JSON, HungUp
 from ._wire import (
@@ -188,6 +188,11 @@ class _Relay(Served):
         request = Request(head, Body(head, self._reader, proceed), limit)
         try:
             request.send(server, self._upstream.authority, self._upstream.prefix)
+            if request.fault is not None and not answer.came:
+                # The server would wait for the rest of it for ever.
+                _note(head, f"the request is broken: {request.fault}")
+                self._refuse(head, 400, encode({"error": str(request.fault)}))
+                return False
             if not answer.came:
                 answer.started = time.monotonic()
             answer.read()
@@ -197,10 +202,14 @@ class _Relay(Served):
                 return self._give_up(head, f"{self._upstream.url} ended without an answer")
             _note(head, "the answer is no HTTP")
             return False
+        if answer.broken:
+            reset_when_closed(self._socket)
         if answer.too_large or request.too_large:
             _note(head, f"more than {limit} bytes")
         elif not request.whole:
             _note(head, "the request was cut short")
+        elif not answer.whole:
+            _note(head, "the answer was cut short")
         else:
             try:
                 self._recorder.write(request.described(), answer.described())

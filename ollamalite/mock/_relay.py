@@ -15,6 +15,7 @@ from ._wire import HEAD_LIMIT, Body, BodyFault, Head, ProtocolFault, Reader, rea
 
 _FIELD = re.compile(rb"^([^\s:]+)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*", re.MULTILINE)
 _HEAD_END = re.compile(rb"\n\r?\n")
+_LENGTH = re.compile(r"[0-9]{1,18}\Z")
 _STATUS = re.compile(r"HTTP/(1)\.([01]) ([1-5][0-9][0-9])( |\Z)")
 
 
@@ -60,6 +61,11 @@ class Request:
         except (BodyFault, OSError):
             # The client sent less than it promised, or the server has answered already.
             self.whole = False
+
+    @property
+    def fault(self) -> Optional[BodyFault]:
+        """What is wrong with the body that the client sent."""
+        return self._body.fault
 
     def described(self) -> Dict[str, Any]:
         """The first half of a file."""
@@ -108,6 +114,8 @@ class Answer:
         self.framing = "nothing"
         self.body = b""
         self.ended = False
+        self.broken = False
+        self.whole = True
 
     @property
     def came(self) -> bool:
@@ -122,6 +130,7 @@ class Answer:
         try:
             data = self._server.recv(65536)
         except OSError:
+            self.broken = True
             data = b""
         if not data:
             self.ended = True
@@ -177,14 +186,16 @@ class Answer:
             self.framing = "none"
         elif self.head.has_token("transfer-encoding", "chunked"):
             self.framing = "chunked"
-            if not self._keep(Body(self.head, self._reader, _nothing).chunks()):
-                self.framing = "chunked-truncated"
-        elif length.isdigit():
+            self.whole = self._keep(Body(self.head, self._reader, _nothing).chunks())
+        elif _LENGTH.match(length):
             self.framing = "content-length"
-            self._keep(Body(self.head, self._reader, _nothing).chunks())
+            self.whole = self._keep(Body(self.head, self._reader, _nothing).chunks())
+        elif length:
+            raise ProtocolFault(502)
         else:
             self.framing = "close"
             self._keep(iter(lambda: self._reader.some(65536), b""))
+            self.whole = not self.broken
 
     def _keep(self, parts: Iterator[bytes]) -> bool:
         """Read to the end; False if it does not come."""
