@@ -541,11 +541,14 @@ HEAR = "/v1/audio/transcriptions"
 WAV = b"RIFF\x24\0\0\0WAVEfmt \r\n--X\n\r\n\r\n"
 
 
+def part(name: str, value: bytes, is_file: bool) -> bytes:
+    named = f'name="{name}"; filename="{name}.wav"' if is_file else f'name="{name}"'
+    head = f"--X-Y\r\nContent-Disposition: form-data; {named}\r\n\r\n"
+    return head.encode() + value + b"\r\n"
+
+
 def form(**fields: bytes) -> bytes:
-    parts = [
-        b'--X-Y\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % (name.encode(), value)
-        for name, value in fields.items()
-    ]
+    parts = [part(name, value, name == "file") for name, value in fields.items()]
     return b"".join(parts) + b"--X-Y--\r\n"
 
 
@@ -579,6 +582,19 @@ def test_a_form_that_is_none_is_refused(shared, body, kind, text):
 def test_a_form_that_lacks_something_is_refused(shared, fields, text):
     answer = hear(shared, form(**fields))
     assert (answer.status, answer.json["error"]["message"]) == (400, text)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_file", "text"),
+    [("file", False, "file is required: http: no such file"), ("model", True, "model is required")],
+)
+def test_a_file_has_a_file_name_and_a_value_has_none(shared, name, is_file, text):
+    parts = {"model": b"llama3.2", "file": WAV}
+    told = b"".join(
+        part(each, value, is_file if each == name else each == "file")
+        for each, value in parts.items()
+    )
+    assert hear(shared, told + b"--X-Y--\r\n").json["error"]["message"] == text
 
 
 def test_a_sound_is_heard_byte_by_byte(shared):

@@ -14,6 +14,7 @@ from ._openai import OpenAIWriter
 from ._reply import NDJSON, Failure, Response
 
 _BOUNDARY = re.compile(r'\bboundary=("[^"]+"|[^\s;"]+)', re.IGNORECASE)
+_FILE_NAME = re.compile(rb'\bfilename\*?="?[^";\s]', re.IGNORECASE)
 _NAME = re.compile(rb'\bname="([^"]*)"', re.IGNORECASE)
 
 
@@ -61,7 +62,9 @@ def _form(content_type: str, data: bytes, fault: Any) -> Dict[str, bytes]:
     for part in parts:
         head, _, content = part.partition(b"\r\n\r\n")
         named = _NAME.search(head)
-        if named is not None:
+        # What has the name of a file is no value, and a value is no file.
+        is_file = _FILE_NAME.search(head) is not None
+        if named is not None and is_file == (named.group(1) == b"file"):
             form.setdefault(named.group(1).decode("utf-8", "replace"), content)
     return form
 
