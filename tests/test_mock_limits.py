@@ -75,6 +75,9 @@ def test_only_so_many_requests_and_so_much_of_a_body_are_recorded() -> None:
         for _ in range(5):
             ask(server, "/api/show", b" " * 3_000_000)
         assert [len(request.body) for request in server.requests] == [1 << 20] * 3
+        assert [request.body_size for request in server.requests] == [3_000_000] * 3
+        with pytest.raises(ValueError, match="has 3000000 bytes, and only the first 1048576 are"):
+            server.requests[0].json()
 
 
 # Slow and many connections

@@ -43,11 +43,14 @@ from ._reply import (
 from ._store import Model, Store
 from ._wire import Body, Head
 
+_BODY_KEPT = 1 << 20
+
 
 class Recorded:
     """A request as it came: for assertions of tests.
 
-    ``headers`` are pairs in order; ``body`` holds its first MiB; ``outcome`` is None while the
+    ``headers`` are pairs in order; ``body`` holds its first MiB, ``body_size`` counts all bytes
+    that were read of it; ``outcome`` is None while the
     answer is under way, then ``"sent"``, ``"hung up"``, or the name of the fault that ended it.
     """
 
@@ -57,6 +60,7 @@ class Recorded:
         self.path: str = place.path
         self.headers: List[Tuple[str, str]] = head.headers
         self.body: bytes = b""
+        self.body_size: int = 0
         self.outcome: Optional[str] = None
         self.fault = fault
         self._over = threading.Event()
@@ -69,9 +73,14 @@ class Recorded:
         return default
 
     def json(self) -> Any:
-        """The body as JSON."""
+        """The body as JSON. ValueError if it is none, or longer than what is kept of it."""
         import json
 
+        if self.body_size > _BODY_KEPT:
+            raise ValueError(
+                f"the body of {self.method} {self.target} has {self.body_size} bytes, and only the"
+                f" first {_BODY_KEPT} are kept: look at request.body, or send less"
+            )
         return json.loads(self.body)
 
     def wait(self, timeout: float = 5.0) -> str:
@@ -86,7 +95,8 @@ class Recorded:
 
     def keep(self, data: bytes) -> None:
         """Note a part of the body."""
-        room = (1 << 20) - len(self.body)
+        self.body_size += len(data)
+        room = _BODY_KEPT - len(self.body)
         if room > 0:
             self.body += data[:room]
 

@@ -154,8 +154,9 @@ def serve(
 
     Limits: ``body_limit`` bytes of one request body, ``blob_limit`` bytes of all uploads and
     texts of models together (large uploads are kept in temporary files), ``record_limit``
-    requests in `Server.requests`, ``connection_limit`` open connections, ``head_timeout`` seconds
-    for the head of a request: from the start of its connection, later from the first byte of it.
+    requests in `Server.requests` (of each up to 1 MiB of its body stays in memory),
+    ``connection_limit`` open connections, ``head_timeout`` seconds for the head of a request: from
+    the start of its connection, later from the first byte of it.
     """
     app = App(
         models=models,
