@@ -263,6 +263,14 @@ def test_a_fault_that_makes_no_sense_is_an_error_of_the_test(
         ({"after": 1}, "there is no error"),
         ({"early": True}, "there is no error"),
         ({"error": "x", "status": 200}, "400 to 599, not 200"),
+        ({"error": "x", "status": "500"}, "status must be an int of 0 or more, not '500'"),
+        ({"error": 5}, "error is a text, not 5"),
+        ({"error": "x", "after": "1"}, "after must be an int of 0 or more, not '1'"),
+        ({"error": "x", "after": -1}, "after must be an int of 0 or more, not -1"),
+        ({"pieces": [("content", 5)]}, 'a piece is ("content" | "thinking", text)'),
+        ({"delay": float("nan")}, "delay must be a number of seconds, 0 or more, not nan"),
+        ({"delay": "x"}, "delay must be a number of seconds, 0 or more, not 'x'"),
+        ({"tool_calls": [{"name": "f", "arguments": '{"a":1}'}]}, "arguments are a dict, not '{"),
     ],
 )
 def test_a_scripted_answer_that_makes_no_sense_is_an_error_of_the_test(

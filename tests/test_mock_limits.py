@@ -140,6 +140,31 @@ def test_a_time_for_heads_that_makes_no_sense_is_refused(seconds: Any) -> None:
         serve(head_timeout=seconds)
 
 
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"delay": float("nan")}, "delay must be a number of seconds, 0 or more, not nan"),
+        ({"delay": float("inf")}, "delay must be a number of seconds, 0 or more, not inf"),
+        ({"delay": -1}, "delay must be a number of seconds, 0 or more, not -1"),
+        ({"delay": "x"}, "delay must be a number of seconds, 0 or more, not 'x'"),
+        ({"delay": None}, "delay must be a number of seconds, 0 or more, not None"),
+        ({"connection_limit": 0}, "connection_limit must be an int of 1 or more, not 0"),
+        ({"connection_limit": -5}, "connection_limit must be an int of 1 or more, not -5"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings: Dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=f"^{text}$"):
+        serve(**settings)
+
+
+@pytest.mark.parametrize("delay", ["nan", "inf", "-1"])
+def test_the_command_refuses_a_delay_that_makes_no_sense(delay: str) -> None:
+    command = [sys.executable, "-m", "ollamalite.mock", "--port", "0", f"--delay={delay}"]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert "error: delay must be a number of seconds" in done.stderr
+
+
 def test_connections_beyond_the_limit_end_and_those_within_go_on() -> None:
     with serve(connection_limit=5) as server:
         peers = [socket.create_connection(("127.0.0.1", server.port), 10) for _ in range(5)]

@@ -63,14 +63,14 @@ class Fault:
             raise ValueError(f"path must start with a slash, as in '/api/chat', not {path!r}")
         self.kind = kind
         self.path = path
-        self.times: Optional[int] = None if times is None else _count("times", times, 1)
-        self.after: int = _count("after", after or 0, 0)
-        self.pieces: Optional[int] = None if pieces is None else _count("pieces", pieces, 0)
-        self.size: int = _count("size", 1 if size is None else size, 1)
+        self.times: Optional[int] = None if times is None else count("times", times, 1)
+        self.after: int = count("after", after or 0, 0)
+        self.pieces: Optional[int] = None if pieces is None else count("pieces", pieces, 0)
+        self.size: int = count("size", 1 if size is None else size, 1)
         self.interval: float = seconds("interval", 0.01 if interval is None else interval)
         self.status: int = 503 if kind == "busy" else 500 if status is None else status
         self.text: str = BUSY if kind == "busy" else text or "internal server error"
-        if not 400 <= _count("status", self.status, 0) <= 599:
+        if not 400 <= count("status", self.status, 0) <= 599:
             raise ValueError(f"status must be that of an error, 400 to 599, not {status!r}")
 
     @property
@@ -183,7 +183,7 @@ class Latency:
             return self._random.uniform(self._low, self._high)
 
 
-def _count(name: str, value: Any, least: int) -> int:
+def count(name: str, value: Any, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(f"{name} must be an int of {least} or more, not {value!r}")
     return value

@@ -8,6 +8,7 @@ import math
 import re
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from ._faults import count, seconds
 from ._fill import Source, arguments, fill
 from ._gojson import float32
 
@@ -48,12 +49,17 @@ class Answer:
             if not isinstance(call.get("name"), str) or set(call) - _CALL_KEYS:
                 keys = ", ".join(sorted(_CALL_KEYS))
                 raise ValueError(f"a tool call has a name, and of {keys} what it needs: {call!r}")
+            if not isinstance(call.get("arguments") or {}, Mapping):
+                raise ValueError(f"arguments are a dict, not {call['arguments']!r}")
         for piece in pieces or ():
-            if len(piece) != 2 or piece[0] not in ("content", "thinking"):
+            kind, text_of_it = piece if len(piece) == 2 else ("", "")
+            if kind not in ("content", "thinking") or not isinstance(text_of_it, str):
                 raise ValueError(f'a piece is ("content" | "thinking", text), not {piece!r}')
         if error is None and (early or after is not None):
             raise ValueError("early and after say when an error comes: there is no error")
-        if not 400 <= status <= 599:
+        if not isinstance(error, (str, type(None))):
+            raise ValueError(f"error is a text, not {error!r}")
+        if not 400 <= count("status", status, 0) <= 599:
             raise ValueError(f"status must be that of an error, 400 to 599, not {status!r}")
         if pieces is None:
             pieces = [("thinking", word) for word in words(thinking)]
@@ -63,10 +69,10 @@ class Answer:
         self.done_reason = done_reason
         self.error = error
         self.status = status
-        self.after = after
+        self.after: Optional[int] = None if after is None else count("after", after, 0)
         self.early = early
         self.finished = finished
-        self.delay = delay
+        self.delay: Optional[float] = None if delay is None else seconds("delay", delay)
 
 
 class Prompt(NamedTuple):

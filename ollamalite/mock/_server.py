@@ -11,7 +11,7 @@ from .._generated.description import API_VERSION
 from ._app import App, Recorded
 from ._captures import Captures, load
 from ._connection import Connection
-from ._faults import Fault, seconds
+from ._faults import Fault, count, seconds
 from ._handlers import HANDLERS, refuse
 from ._listener import Listener, is_loopback
 from ._mind import Answer
@@ -161,7 +161,7 @@ def serve(
     app = App(
         models=models,
         registry=registry,
-        delay=delay,
+        delay=seconds("delay", delay),
         latency=latency,
         seed=seed,
         cloud=cloud,
@@ -177,4 +177,5 @@ def serve(
         handlers=HANDLERS,
         refuse=refuse,
     )
-    return Server(host, port, app, tls, connection_limit, seconds("head_timeout", head_timeout))
+    limit = count("connection_limit", connection_limit, 1)
+    return Server(host, port, app, tls, limit, seconds("head_timeout", head_timeout))
