@@ -152,6 +152,9 @@ def serve(
     last one again and again. Any other request is an error 501. OSError or ValueError if the
     folder cannot be read.
 
+    One thing of the real server is left out: bodies with ``Content-Encoding: zstd`` under ``/v1``
+    are not decoded, and so they are no JSON.
+
     Limits: ``body_limit`` bytes of one request body, ``blob_limit`` bytes of all uploads and
     texts of models together (large uploads are kept in temporary files), ``record_limit``
     requests in `Server.requests` (of each up to 1 MiB of its body stays in memory),
