@@ -22,7 +22,6 @@ from ollamalite.mock import (
     Layer,
     Model,
     Server,
-    _fill,
     _gojson,
     _gotypes,
     _govalues,
@@ -1193,82 +1192,6 @@ def test_suffixes_name_the_source_of_a_model(text: str, split: Tuple[str, str]) 
 
 
 # The description
-
-
-SCHEMAS: List[Any] = [
-    {},
-    True,
-    {"type": "string", "minLength": 30, "maxLength": 40},
-    {"type": "string", "pattern": r"^[A-Z]{3}-\d{4}$"},
-    {"type": "string", "format": "date-time"},
-    {"type": ["integer", "null"], "exclusiveMinimum": 3, "maximum": 5},
-    {"type": "number", "multipleOf": 0.5, "minimum": 7},
-    {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
-    {"const": [1, 2]},
-    {"type": "array", "items": {"type": "integer"}, "minItems": 4, "uniqueItems": True},
-    {"type": "array", "prefixItems": [{"type": "string"}, {"type": "boolean"}], "items": False},
-    {"type": "array", "maxItems": 0},
-    {"type": "object", "additionalProperties": {"type": "integer"}, "minProperties": 2},
-    {"anyOf": [{"type": "integer"}, {"type": "string"}]},
-    {
-        "allOf": [
-            {"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}},
-            {"properties": {"b": {"type": "string"}}, "required": ["b"]},
-        ]
-    },
-    {
-        "$ref": "#/$defs/tree",
-        "$defs": {
-            "tree": {
-                "type": "object",
-                "required": ["name"],
-                "properties": {
-                    "name": {"type": "string"},
-                    "children": {"type": "array", "items": {"$ref": "#/$defs/tree"}},
-                },
-            }
-        },
-    },
-    {
-        "$ref": "#/$defs/list",
-        "$defs": {
-            "list": {
-                "type": "object",
-                "required": ["next"],
-                "properties": {"next": {"anyOf": [{"$ref": "#/$defs/list"}, {"type": "null"}]}},
-            }
-        },
-    },
-]
-
-
-@pytest.mark.parametrize("schema", SCHEMAS, ids=json.dumps)
-def test_what_is_filled_in_validates(schema: Any) -> None:
-    jsonschema = pytest.importorskip("jsonschema")
-    value = _fill.fill(schema, _fill.Source("Ada has 4 cats and 17 Dogs"))
-    jsonschema.Draft202012Validator(schema).validate(value)
-
-
-@pytest.mark.parametrize(
-    "schema",
-    [
-        {"$ref": "#"},
-        {"allOf": [{"$ref": "#"}]},
-        {"type": 5},
-        {"enum": []},
-        {"properties": []},
-        {"required": 7, "type": "object"},
-        {"type": "string", "pattern": "(("},
-        {"minItems": 1e300, "type": "array"},
-        {"type": "string", "minLength": 10**12},
-        {"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#"}}},
-        {"type": "integer", "minimum": 1e999},
-        {"type": "number", "multipleOf": 1e-320},
-    ],
-    ids=json.dumps,
-)
-def test_a_schema_that_makes_no_sense_still_gives_an_answer(schema: Any) -> None:
-    json.dumps(_fill.fill(schema, _fill.Source("")))
 
 
 def examples() -> List[Tuple[str, str, Any]]:

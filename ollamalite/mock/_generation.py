@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Opt
 
 from . import _lookup, _mind, _names
 from ._app import Call
+from ._fits import SchemaFault
 from ._gojson import as_list, as_map, encode
 from ._govalues import timestamp
 from ._mind import Answer, Prompt
@@ -279,7 +280,10 @@ def _speak(
     schema = _lookup.wanted_format(request)
     settings = {**_lookup.known_options(model.parameters), **options}
     prompt = prompt._replace(schema=schema, seed=int(settings.get("seed", 0)))
-    answer = app.next_answer() or _mind.answer(prompt)
+    try:
+        answer = app.next_answer() or _mind.answer(prompt)
+    except SchemaFault as fault:
+        raise Failure(500, str(fault)) from None
     fresh = app.store.load(model, request.get("keep_alive"), options)
     try:
         pieces, reason = _cut(answer, settings)

@@ -85,6 +85,9 @@ _GO_FIELDS: Dict[str, Any] = {
     "AnthropicTool.input_schema": _RAW,
 }
 
+# Checked as their type is, but kept whole: a tool call is made up from all that was sent.
+_KEPT = frozenset(("Tool.Function.parameters",))
+
 # Fields that are described for older servers only: this one ignores them, whatever they hold.
 _GONE = {"GenerateRequest": frozenset(("width", "height", "steps"))}
 
@@ -206,10 +209,11 @@ class _Decoder:
                 continue
             self.struct_name = go_name(component)
             self.path.append(name)
-            if spec == _RAW:
+            kept = f"{component}.{name}" in _KEPT
+            if spec == _RAW or (kept and self.value(spec, member.value) is not _SKIP):
                 raw = self.text[member.start : member.end].encode("latin-1")
                 into[name] = Raw(raw.decode("utf-8", "replace"), member.value)
-            else:
+            elif not kept:
                 value = self.value(spec, member.value)
                 if value is not _SKIP:
                     into[name] = value

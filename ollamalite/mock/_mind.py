@@ -10,7 +10,9 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Seq
 
 from ._faults import count, seconds
 from ._fill import Source, arguments, fill
-from ._gojson import float32
+from ._fits import SchemaFault
+from ._gojson import float32, plain
+from ._gotypes import Raw
 
 _WORDS = re.compile(r"\s*\S{1,24}|\s+\Z")
 _CALL_KEYS = {"arguments", "id", "index", "name"}
@@ -106,14 +108,21 @@ def token_ids(text: str) -> List[int]:
 
 
 def answer(prompt: Prompt) -> Answer:
-    """What a model that does its best says to a prompt."""
+    """What a model that does its best says to a prompt.
+
+    Raises `SchemaFault` for a schema, of the answer or of the tool that is called, to which no
+    value can be made.
+    """
     thinking = _thoughts(prompt) if prompt.think else ""
     if prompt.tools and not prompt.tool_results:
         return Answer(thinking=thinking, tool_calls=[_tool_call(prompt)])
     if prompt.schema is not None:
         source = Source(prompt.text)
         schema = prompt.schema
-        value: Any = {"answer": _text(prompt)} if schema == "json" else fill(schema, source)
+        try:
+            value: Any = {"answer": _text(prompt)} if schema == "json" else fill(schema, source)
+        except SchemaFault as fault:
+            raise SchemaFault(f"invalid JSON schema in format: {fault}") from None
         return Answer(json.dumps(value, ensure_ascii=False), thinking=thinking)
     return Answer(_text(prompt), thinking=thinking)
 
@@ -281,8 +290,12 @@ def _tool_call(prompt: Prompt) -> Dict[str, Any]:
 
     chosen: Mapping[str, Any] = max(prompt.tools, key=shared).get("function") or {}
     name = chosen.get("name", "")
-    parameters: Mapping[str, Any] = chosen.get("parameters") or {}
-    return {"name": name, "arguments": arguments(parameters, Source(prompt.text))}
+    sent = chosen.get("parameters")
+    parameters: Any = plain(sent.node) if isinstance(sent, Raw) else {}
+    try:
+        return {"name": name, "arguments": arguments(parameters, Source(prompt.text))}
+    except SchemaFault as fault:
+        raise SchemaFault(f'invalid parameters of the tool "{name}": {fault}') from None
 
 
 def call_id(seed: str) -> str:

@@ -90,7 +90,7 @@ def _chat_request(request: Object) -> Object:
         "model": request.get("model", ""),
         "messages": [part for message in messages for part in _parts(message, messages)],
         "stream": request.get("stream", False),
-        "tools": request.get("tools"),
+        "tools": [_tool(tool) for tool in request.get("tools") or ()],
         "options": _options(request),
         "logprobs": request.get("logprobs", False),
         "top_logprobs": request.get("top_logprobs", 0),
@@ -107,6 +107,13 @@ def _chat_request(request: Object) -> Object:
     named = request.get("reasoning_effort") if reasoning is None else reasoning.get("effort")
     native["think"] = effort(named or "")
     return native
+
+
+def _tool(tool: Mapping[str, Any]) -> Object:
+    function: Object = dict(as_map(tool.get("function")))
+    if "parameters" in function:
+        function["parameters"] = plain(function["parameters"].node)
+    return {**tool, "function": function}
 
 
 def effort(name: str) -> Any:
