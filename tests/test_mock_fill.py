@@ -354,6 +354,13 @@ SCHEMAS: List[Any] = [
 ]
 
 
+def deep(levels: int) -> Any:
+    inner: Any = {"type": "integer"}
+    for _ in range(levels):
+        inner = {"type": "object", "properties": {"a": inner}, "required": ["a"]}
+    return inner
+
+
 def check(value: Any, schema: Any) -> None:
     jsonschema = pytest.importorskip("jsonschema")
     kind = jsonschema.Draft202012Validator
@@ -362,12 +369,17 @@ def check(value: Any, schema: Any) -> None:
     kind(schema).validate(json.loads(json.dumps(value)))
 
 
-@pytest.mark.parametrize("schema", SCHEMAS, ids=json.dumps)
+@pytest.mark.parametrize("schema", [*SCHEMAS, deep(75)], ids=lambda each: json.dumps(each)[:80])
 @pytest.mark.parametrize("prompt", PROMPTS, ids=range(len(PROMPTS)))
 def test_what_is_filled_in_validates(schema: Any, prompt: str) -> None:
     value = fill(schema, Source(prompt))
     assert fill(schema, Source(prompt)) == value
     check(value, schema)
+
+
+def test_a_format_is_kept_to_where_a_pattern_stands_beside_it() -> None:
+    schema = {"type": "string", "format": "date", "pattern": r"^\d{4}-\d{2}-\d{2}$"}
+    assert fill(schema, Source("hi")).startswith("2026-01-")
 
 
 def nested(levels: int, inner: Any) -> Any:
@@ -402,6 +414,7 @@ REFUSED: List[Tuple[Any, str]] = [
     ({"type": "array", "unevaluatedItems": False}, "unevaluatedItems is not supported"),
     ({"type": "string", "pattern": "^a$", "not": {"const": "a"}}, "not"),
     ({"type": "array", "items": {"type": "boolean"}, "minItems": 3, "uniqueItems": True}, "unique"),
+    (deep(90), "more than 80 levels"),
     (False, "no value"),
 ]
 

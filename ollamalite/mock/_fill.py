@@ -22,7 +22,7 @@ _LEVELS = 6
 """How deep what is not required is filled in."""
 _PLENTY = 300
 """After so many values only what is required is filled in."""
-_DEEPEST = 60
+_DEEPEST = 80
 _COST = 10
 """Steps that a value counts as: about the time of so many characters."""
 
@@ -155,7 +155,7 @@ class _Filler:
     def make(self, schemas: Sequence[Any], place: _Place) -> Any:
         """A value that fits all of ``schemas``. Raises `_Unfit` or `SchemaFault`."""
         if place.depth > _DEEPEST:
-            raise _Unfit("in so many levels")
+            raise SchemaFault(f"a value that fits would have more than {_DEEPEST} levels")
         reason = "the schema"
         left = self._source.left()
         for attempt in range(place.variation, place.variation + _TRIES):
@@ -167,7 +167,7 @@ class _Filler:
                 value = self._choose(schemas, rules, place, choices)
             except _Unfit as fault:
                 reason = str(fault)
-                if attempt >= place.variation + choices.ways:
+                if attempt + 1 >= place.variation + choices.ways:
                     break
             else:
                 faults = [self._document.fault(value, schema) for schema in schemas]
@@ -265,7 +265,8 @@ class _Filler:
                 if other not in required
             ]
         known = [name for rules in flat for name in as_map(rules.get("properties"))]
-        generous = choices.pick(2) == 0 and self._generous(place)
+        optional = self._generous(place) and not set(known) <= set(required)
+        generous = self._generous(place) and (not optional or choices.pick(2) == 0)
         most = _most(flat, "maxProperties")
         result: Dict[str, Any] = {}
         for name in dict.fromkeys([*known, *required]):
@@ -387,6 +388,11 @@ class _Filler:
         least, most = int(_least(flat, "minLength")), _most(flat, "maxLength")
         self._document.spend(min(least, _fits.EFFORT + 1))
         patterns = [str(rules["pattern"]) for rules in flat if "pattern" in rules]
+        for form in (_FORMATS.get(str(rules.get("format"))) for rules in flat):
+            if form is not None:
+                text = form.format(2 + choices.left % _FORMAT_VALUES)
+                if all(self._document.pattern(each).found(text) for each in patterns):
+                    return text
         if patterns:
             which = patterns[choices.pick(len(patterns))]
             pattern = self._document.pattern(which)
@@ -396,10 +402,6 @@ class _Filler:
             if len(text) > most:
                 text = pattern.sample(least, lambda count: choices.left % count)
             return text + "a" * (least - len(text))
-        named = [_FORMATS.get(str(rules.get("format"))) for rules in flat]
-        for form in named:
-            if form is not None:
-                return form.format(2 + choices.left % _FORMAT_VALUES)
         text = self._source.string(place.label)
         if len(text) < least:
             text = (text + " ") * (least // (len(text) + 1) + 1)
