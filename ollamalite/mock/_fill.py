@@ -323,7 +323,7 @@ class _Filler:
                 wanted = int(rules.get("minContains", 1))
                 self._document.spend(wanted)
                 contained += [rules["contains"]] * wanted
-        others = [{"not": r["contains"]} for r in flat if "maxContains" in r]
+        others = [{"not": r["contains"]} for r in flat if {"contains", "maxContains"} <= set(r)]
         unique = any(rules.get("uniqueItems") for rules in flat)
         first = max((len(starts) for starts, _ in tuples), default=0)
         least = max(_least(flat, "minItems"), len(contained))

@@ -70,7 +70,7 @@ class Document:
         rules = as_map(schema)
         _check_shape(rules)
         if isinstance(rules.get("$id"), str):
-            base = urljoin(base, rules["$id"])
+            base = _joined(base, rules["$id"])
             self._named.setdefault(base.rstrip("#"), rules)
         for key in ("$anchor", "$dynamicAnchor"):
             if key in rules:
@@ -85,7 +85,7 @@ class Document:
 
     def _resolve(self, reference: str, rules: Mapping[str, Any]) -> Any:
         base = self._bases.get(id(rules), "")
-        whole = urljoin(base, reference) if not reference.startswith("#") else base + reference
+        whole = _joined(base, reference) if not reference.startswith("#") else base + reference
         whole, fragment = urldefrag(whole)
         fragment = unquote(fragment)
         if fragment and not fragment.startswith("/"):
@@ -275,6 +275,14 @@ class Document:
                 yield "contains"
 
 
+def _joined(base: str, reference: str) -> str:
+    try:
+        urldefrag(reference)
+        return urljoin(base, reference)
+    except ValueError:
+        raise SchemaFault(f"{reference!r} is no URI") from None
+
+
 def types_of(rules: Mapping[str, Any]) -> List[str]:
     kind = rules.get("type", [])
     return [kind] if isinstance(kind, str) else as_list(kind)
@@ -348,7 +356,7 @@ def _inner(rules: Mapping[str, Any]) -> Iterator[Any]:
     for key in _LISTS:
         yield from as_list(rules.get(key))
     for key in _SINGLE:
-        if isinstance(rules.get(key), list):
+        if key == "items" and isinstance(rules.get(key), list):
             yield from as_list(rules[key])
         elif key in rules:
             yield rules[key]
