@@ -44,7 +44,7 @@ T = TypeVar("T")
 C = TypeVar("C", bound="Client")
 A = TypeVar("A", bound="AsyncClient")
 
-_ANYWHERE = ("accept", "authorization", "content-type", "user-agent")
+_ANYWHERE = ("accept", "content-type", "user-agent")
 
 HASH_PIECE = 1024 * 1024
 
@@ -154,7 +154,9 @@ class BaseClient:
         else:
             # Another host: it gets the key that it asks for, and no other secret of this one.
             headers = {name: v for name, v in headers.items() if name.lower() in _ANYWHERE}
-            headers["Authorization"] = self._bearer()
+            key = self._bearer()
+            if key:
+                headers["Authorization"] = key
         return Request(method, url, headers, body, timeout)
 
     def _arguments(
@@ -413,7 +415,7 @@ class SharedClient(Client):
     def __init__(self) -> None:
         pass
 
-    # Looked for in vain only before the first use.
+    # For names that are looked for in vain: all of them before the first use.
     def __getattr__(self, name: str) -> Any:
         # Two threads may both be here. What either finds is there to stay, and equal; a lock could
         # be inherited by a fork while it is held.

@@ -706,6 +706,17 @@ def test_web_search_takes_only_the_key_to_the_other_host(face):
 
 
 @both
+@pytest.mark.parametrize("options", [{"auth": ("ada", "pw")}, {"headers": {"x": "y"}}, {}])
+def test_another_host_gets_no_credentials_where_there_is_no_key(face, options):
+    with serve(answering(b'{"version":"1"}')) as other:
+        client = face.make("127.0.0.1:1", **options)
+        url = f"{other.url}/api/version"
+        face.call(client, "_request", ollamalite.VersionResponse, "GET", url)
+        (received,) = other.requests
+    assert received.get("authorization") is None
+
+
+@both
 def test_a_value_in_a_path_cannot_leave_its_place(face):
     received = []
 
