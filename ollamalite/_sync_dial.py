@@ -278,13 +278,13 @@ class _Attempt:
     def secure(self, context: "ssl.SSLContext", name: str) -> None:
         """Speak TLS from here on, with a server of that name."""
         (sock,) = self._sockets
-        self._let_go(sock)
         secure = context.wrap_socket(
             sock,
             server_hostname=name,
             do_handshake_on_connect=False,
             suppress_ragged_eofs=False,
         )
+        self._let_go(sock)
         self._hold(secure)
         secure.settimeout(self._left())
         try:
