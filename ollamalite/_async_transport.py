@@ -112,12 +112,12 @@ class AsyncTransport:
             raise client_closed(plan)
         pool = self.pool()
         if patience.deadline is None or until <= patience.deadline:
-            closed = await pool.rest(seconds)
+            ended = await pool.rest(seconds)
         else:
-            closed = await pool.rest(patience.left(plan, "total", patience.deadline) or 0)
-            if not closed:
+            ended = await pool.rest(patience.left(plan, "total", patience.deadline) or 0)
+            if not ended:
                 raise patience.over(plan, "total")
-        if closed:
+        if ended:
             raise client_closed(plan)
 
     def pool(self) -> Pool:
