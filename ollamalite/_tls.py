@@ -28,13 +28,16 @@ def make_context(settings: Settings) -> ssl.SSLContext:
 
 
 def check_name(name: str) -> None:
-    """Raise ValueError for a server's name that TLS has no form for, before anything is connected.
+    """Raise RequestError for a server's name that TLS has no form for.
 
-    It would be noticed after the socket was taken over, which would then be left open.
+    The `ssl` module notices it when it has taken the socket over, and leaves that open.
     """
-    name.encode("idna")
-    if name.startswith("."):
-        raise ValueError("the name of a server cannot start with a dot")
+    try:
+        fits = bool(name.encode("idna")) and not name.startswith(".")
+    except UnicodeError:
+        fits = False
+    if not fits:
+        raise errors.RequestError(f"not a name that a certificate could be for: {name!r}")
 
 
 def _context_for(verify: object) -> ssl.SSLContext:
