@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 from typing import Dict, List, Optional
 
-from . import codec, methods, models, operations, tables
-from .description import Description, DescriptionError
-from .lint import lint
+try:
+    from . import codec, methods, models, operations, tables
+    from .description import Description, DescriptionError
+    from .lint import lint
+except ModuleNotFoundError as error:
+    sys.exit(f"The generator needs {error.name}: pip install -e '.[dev]', on Python 3.10 or newer.")
 
 ROOT = Path(__file__).parent.parent
 RUFF_RULES = "F401,I"
