@@ -29,6 +29,8 @@ from ollamalite.mock import (
     serve,
 )
 
+from .prompts import ADD
+
 DESCRIPTION = Path(__file__).parent.parent / "openapi" / "ollama.yaml"
 SKY = "Why is the sky blue?"
 WEATHER = {
@@ -43,18 +45,6 @@ WEATHER = {
                 "city": {"type": "string"},
                 "unit": {"type": "string", "enum": ["celsius", "fahrenheit"]},
             },
-        },
-    },
-}
-ADD = {
-    "type": "function",
-    "function": {
-        "name": "add",
-        "description": "Add two numbers",
-        "parameters": {
-            "type": "object",
-            "required": ["a", "b"],
-            "properties": {"a": {"type": "number"}, "b": {"type": "integer"}},
         },
     },
 }

@@ -14,22 +14,11 @@ import pytest
 import ollamalite
 from ollamalite.mock import Answer, serve
 
+from .prompts import ADD, SKY
+
 SCRIPTS = [Path(__file__).parent / name for name in ("every_endpoint.mjs", "abort_stream.mjs")]
 JAVASCRIPT_VERSION = "0.6.4"
 
-SKY = [{"role": "user", "content": "Why is the sky blue?"}]
-ADD = {
-    "type": "function",
-    "function": {
-        "name": "add",
-        "description": "Add two numbers",
-        "parameters": {
-            "type": "object",
-            "required": ["a", "b"],
-            "properties": {"a": {"type": "number"}, "b": {"type": "integer"}},
-        },
-    },
-}
 NOUL = {"noul": {"type": "noul", "instructions": "Is it so?"}}
 IMAGE = "iVBORw0KGgo="
 

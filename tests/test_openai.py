@@ -16,19 +16,7 @@ if importlib.util.find_spec("openai") is None:
 import openai
 from pydantic import BaseModel
 
-SKY: Any = [{"role": "user", "content": "Why is the sky blue?"}]
-ADD: Any = {
-    "type": "function",
-    "function": {
-        "name": "add",
-        "description": "Add two numbers",
-        "parameters": {
-            "type": "object",
-            "required": ["a", "b"],
-            "properties": {"a": {"type": "number"}, "b": {"type": "integer"}},
-        },
-    },
-}
+from .prompts import ADD, SKY
 
 
 class City(BaseModel):
