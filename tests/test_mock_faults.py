@@ -166,7 +166,7 @@ def test_an_error_waits_for_a_request_that_an_endpoint_answers() -> None:
     local = {"Host": "localhost", "Origin": "http://localhost:3000"}
     with serve() as server:
         server.fail("busy")
-        server.fail("slow", times=None)
+        server.fail("slow", times=None, interval=0)
         early = (
             ("OPTIONS", "/api/tags", local, 204),
             ("GET", "/api/nothing", local, 404),
