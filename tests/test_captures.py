@@ -1,7 +1,7 @@
 """Every captured answer of a real server, replayed from a socket to both clients.
 
-Whole and in pieces, mostly of a byte, an answer gives every field of every line that travelled, or a
-ResponseError with the server's text and status.
+Whole and in pieces, mostly of a byte, an answer gives every field of every line that travelled, or
+a ResponseError with the server's text and status.
 """
 
 import asyncio
