@@ -28,7 +28,7 @@ def emit(description: Description) -> str:
         "from __future__ import annotations",
         "",
         "from typing import (",
-        "    Any, Callable, Dict, Literal, Mapping, Optional, Sequence, Type, TypeVar, Union,",
+        "    Any, Awaitable, Callable, Dict, Literal, Mapping, Optional, Sequence, Type, TypeVar, Union,",
         "    overload,",
         ")",
         "",
@@ -41,26 +41,26 @@ def emit(description: Description) -> str:
         "",
     ]
     for asynchronous in (False, True):
-        kind, stream = ("Async", "AsyncStream") if asynchronous else ("Sync", "Stream")
-        prefix = "async " if asynchronous else ""
+        kind, given = ("Async", "Awaitable[{}]") if asynchronous else ("Sync", "{}")
+        stream = "AsyncStream[T]" if asynchronous else "Stream[T]"
         lines += [
             f"class {kind}Methods:",
             f'    """The operations of the API as methods of the {kind.lower()} client."""',
             "",
-            f"    {prefix}def _call(",
+            "    def _call(",
             "        self,",
             "        operation: Operation[T],",
             "        arguments: Dict[str, Any],",
             "        timeout: TimeoutTypes,",
-            "    ) -> T:",
+            f"    ) -> {given.format('T')}:",
             "        raise NotImplementedError",
             "",
-            f"    {prefix}def _stream(",
+            "    def _stream(",
             "        self,",
             "        operation: Operation[T],",
             "        arguments: Dict[str, Any],",
             "        timeout: TimeoutTypes,",
-            f"    ) -> {stream}[T]:",
+            f"    ) -> {given.format(stream)}:",
             "        raise NotImplementedError",
             "",
         ]
@@ -85,7 +85,7 @@ def emit_function_types(description: Description) -> str:
     """``functions.pyi``: their types, as the package makes them when they are asked for."""
     lines = [
         "from typing import (",
-        "    Any, Callable, Dict, Literal, Mapping, Optional, Sequence, Tuple, Type, Union,",
+        "    Any, Awaitable, Callable, Dict, Literal, Mapping, Optional, Sequence, Tuple, Type, Union,",
         "    overload,",
         ")",
         "",

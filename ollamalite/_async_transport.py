@@ -261,6 +261,7 @@ class _Exchange:
 
     async def run(self) -> "AsyncResponse":
         transport, plan, patience = self._transport, self._plan, self._patience
+        body = self._body
         pool = transport.pool()
         connection = pool.take_at_once(plan) or await pool.take(plan, patience)
         if connection is None:
@@ -269,7 +270,11 @@ class _Exchange:
             reader = AnswerReader(plan.method, transport.settings.max_head_size)
             stream = connection.stream
             try:
-                first = await self._send(connection, reader)
+                first = b""
+                if body is None or (type(body) is bytes and len(body) <= SMALL_BODY):
+                    connection.transport.write(plan.message(body))
+                else:
+                    first = await self._send(connection, reader, body)
                 while not reader.status:
                     if patience.timeout.read is not None or patience.deadline is not None:
                         connection.watch(patience.until("read"), "read")
@@ -307,15 +312,14 @@ class _Exchange:
                 raise
             connection = await transport.new_connection(pool, plan, patience)
 
-    async def _send(self, connection: Connection, reader: AnswerReader) -> bytes:
+    async def _send(
+        self, connection: Connection, reader: AnswerReader, body: Union[bytes, "Upload"]
+    ) -> bytes:
         """Send head and body, unless the answer comes before their end.
 
         Then the first bytes of the answer's body come back.
         """
-        plan, body = self._plan, self._body
-        if body is None or (isinstance(body, bytes) and len(body) <= SMALL_BODY):
-            connection.transport.write(plan.message(body))
-            return b""
+        plan = self._plan
         if isinstance(body, bytes):
             connection.transport.write(plan.head(len(body)))
             view = memoryview(body)

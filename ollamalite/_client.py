@@ -12,8 +12,10 @@ from types import TracebackType
 from typing import (
     Any,
     AsyncGenerator,
+    Awaitable,
     Dict,
     Generator,
+    List,
     Mapping,
     Optional,
     Tuple,
@@ -260,20 +262,12 @@ class Client(BaseClient, SyncMethods):
         of the ``ollama`` package knows.
         """
         request = self._build(method, path, json, timeout)
-        if not stream:
-            return self._answer(cls, request)
         response = self._send(request)
-        if response.status >= 300:
-            read_answer(cls, request, response, [_error_body(response)])
+        if not stream or response.status >= 300:
+            return read_answer(cls, request, response, _body(response))
         reader = self._reader(cls, method, path, request, response)
         pieces = _pieces(response, reader)
         return Stream(pieces, response.close)
-
-    def _answer(self, cls: Type[T], request: Request) -> T:
-        response = self._send(request)
-        ok = response.status < 300
-        pieces = [response.read(MAX_BODY) if ok else _error_body(response)]
-        return read_answer(cls, request, response, pieces)
 
     def create_blob(self, path: StrPath, *, timeout: TimeoutTypes = None) -> str:
         """Upload a file as a blob, which `create` can make a model of.
@@ -294,7 +288,9 @@ class Client(BaseClient, SyncMethods):
             TransportError: if no whole answer comes.
         """
         digest = _digest(path)
-        self._answer(StatusResponse, self._blob_request(path, digest, timeout))
+        request = self._blob_request(path, digest, timeout)
+        response = self._send(request)
+        read_answer(StatusResponse, request, response, _body(response))
         return digest
 
 
@@ -304,13 +300,17 @@ class AsyncClient(BaseClient, AsyncMethods):
     See `BaseClient` for what it takes.
     """
 
-    async def _send(self, request: Request) -> Any:
+    # Where nothing has to be done after the waiting, the awaitable itself is handed on: with many
+    # requests at once, each coroutine on the way costs as much as a header.
+
+    def _send(self, request: Request) -> Awaitable[Any]:
         transport = self._transport
         if transport is None:
             from ._async_transport import AsyncTransport
 
             transport = self._transport = AsyncTransport(self._settings)
-        return await transport.send(request)
+        sent: Awaitable[Any] = transport.send(request)
+        return sent
 
     async def aclose(self) -> None:
         """Close the connections. Closing twice does nothing; a later call connects anew."""
@@ -332,23 +332,19 @@ class AsyncClient(BaseClient, AsyncMethods):
     ) -> None:
         await self.aclose()
 
-    async def _call(
+    def _call(
         self, operation: Operation[T], arguments: Dict[str, Any], timeout: TimeoutTypes
-    ) -> T:
+    ) -> Awaitable[T]:
         url, body = self._arguments(operation, arguments)
-        answer: T = await self._request(
-            operation.response, operation.method, url, **_given(body, timeout)
-        )
-        return answer
+        return self._request(operation.response, operation.method, url, **_given(body, timeout))
 
-    async def _stream(
+    def _stream(
         self, operation: Operation[T], arguments: Dict[str, Any], timeout: TimeoutTypes
-    ) -> AsyncStream[T]:
+    ) -> Awaitable[AsyncStream[T]]:
         url, body = self._arguments(operation, arguments)
-        answer: AsyncStream[T] = await self._request(
+        return self._request(
             operation.response, operation.method, url, stream=True, **_given(body, timeout)
         )
-        return answer
 
     async def _request(
         self,
@@ -366,20 +362,12 @@ class AsyncClient(BaseClient, AsyncMethods):
         of the ``ollama`` package knows.
         """
         request = self._build(method, path, json, timeout)
-        if not stream:
-            return await self._answer(cls, request)
         response = await self._send(request)
-        if response.status >= 300:
-            read_answer(cls, request, response, [await _async_error_body(response)])
+        if not stream or response.status >= 300:
+            return read_answer(cls, request, response, await _async_body(response))
         reader = self._reader(cls, method, path, request, response)
         pieces = _async_pieces(response, reader)
         return AsyncStream(pieces, response.aclose)
-
-    async def _answer(self, cls: Type[T], request: Request) -> T:
-        response = await self._send(request)
-        ok = response.status < 300
-        pieces = [await (response.read(MAX_BODY) if ok else _async_error_body(response))]
-        return read_answer(cls, request, response, pieces)
 
     async def create_blob(self, path: StrPath, *, timeout: TimeoutTypes = None) -> str:
         """Upload a file as a blob, which `create` can make a model of.
@@ -402,7 +390,9 @@ class AsyncClient(BaseClient, AsyncMethods):
         import asyncio
 
         digest = await asyncio.get_running_loop().run_in_executor(None, _digest, path)
-        await self._answer(StatusResponse, self._blob_request(path, digest, timeout))
+        request = self._blob_request(path, digest, timeout)
+        response = await self._send(request)
+        read_answer(StatusResponse, request, response, await _async_body(response))
         return digest
 
 
@@ -470,8 +460,11 @@ def _given(body: Optional[Dict[str, Any]], timeout: TimeoutTypes) -> Dict[str, A
     return given
 
 
-def _error_body(response: Any) -> bytes:
-    pieces: list[bytes] = []
+def _body(response: Any) -> List[bytes]:
+    """The pieces of a whole answer; of an error, those that came and no more than the limit."""
+    if response.status < 300:
+        return [response.read(MAX_BODY)]
+    pieces: List[bytes] = []
     try:
         while sum(map(len, pieces)) < MAX_ERROR_BODY:
             pieces.append(response.receive())
@@ -482,11 +475,13 @@ def _error_body(response: Any) -> bytes:
         pass
     finally:
         response.close()
-    return b"".join(pieces)[:MAX_ERROR_BODY]
+    return [b"".join(pieces)[:MAX_ERROR_BODY]]
 
 
-async def _async_error_body(response: Any) -> bytes:
-    pieces: list[bytes] = []
+async def _async_body(response: Any) -> List[bytes]:
+    if response.status < 300:
+        return [await response.read(MAX_BODY)]
+    pieces: List[bytes] = []
     try:
         while sum(map(len, pieces)) < MAX_ERROR_BODY:
             pieces.append(await response.receive())
@@ -496,7 +491,7 @@ async def _async_error_body(response: Any) -> bytes:
         pass  # as above
     finally:
         response.close()
-    return b"".join(pieces)[:MAX_ERROR_BODY]
+    return [b"".join(pieces)[:MAX_ERROR_BODY]]
 
 
 def _digest(path: Any) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from . import errors
 
@@ -32,6 +32,8 @@ _FOLDED_LINE = re.compile(r"[ \t]([^\x00\r]*)\r?")
 _HEAD_END = re.compile(b"\n\r?\n")
 _SIZE_LINE = re.compile(rb"[0-9A-Fa-f]{1,16}[ \t]*(?:;[^\x00\r\n]*)?")
 _SIZE_LINE_START = re.compile(rb"(?:[0-9A-Fa-f]{1,16}(?:[ \t]*|[ \t]*;[^\x00\r\n]*))?\r?")
+
+Pair = Tuple[str, str]
 
 _HEX = b"0123456789abcdefABCDEF"
 _as_size = b"%x".__mod__
@@ -71,12 +73,14 @@ class Headers(Mapping[str, str]):
 
     __slots__ = ("found", "pairs")
 
-    def __init__(self, pairs: Iterable[Tuple[str, str]] = ()) -> None:
-        self.pairs: List[Tuple[str, str]] = list(pairs)
-        found: Dict[str, str] = {}
-        for name, value in self.pairs:
-            name = name.lower()
-            found[name] = f"{found[name]}, {value}" if name in found else value
+    def __init__(self, pairs: Iterable[Pair] = ()) -> None:
+        self.pairs = list(pairs)
+        found = {name.lower(): value for name, value in self.pairs}
+        if len(found) < len(self.pairs):
+            found = {}
+            for name, value in self.pairs:
+                name = name.lower()
+                found[name] = f"{found[name]}, {value}" if name in found else value
         self.found = found
 
     def __getitem__(self, name: str) -> str:
@@ -126,10 +130,18 @@ def request_head(method: str, target: str, authority: str, headers: Mapping[str,
         raise errors.RequestError("a header contains a lone surrogate") from error
 
 
-# A server sends much the same headers with each answer. As many as this, of the size of a whole
-# head, are little enough to keep.
+# A server sends much the same lines with each answer. As many as this, of the size of a whole head,
+# are little enough to keep.
+@lru_cache(maxsize=16)
+def _status_line(line: str) -> Tuple[str, int, str]:
+    found = _STATUS_LINE.fullmatch(line)
+    if found is None:
+        raise Malformed("the answer does not start with an HTTP/1.1 status line")
+    return found.group(1), int(found.group(2)), found.group(3) or ""
+
+
 @lru_cache(maxsize=64)
-def _field(line: str) -> Optional[Tuple[str, str]]:
+def _field(line: str) -> Optional[Pair]:
     found = _FIELD_LINE.fullmatch(line)
     return None if found is None else (found.group(1), found.group(2).strip(" \t"))
 
@@ -270,25 +282,12 @@ class AnswerReader:
 
     def _parse_head(self, head: bytes) -> None:
         lines = head.decode("latin-1").split("\n")
-        status_line = _STATUS_LINE.fullmatch(lines[0])
-        if status_line is None:
-            raise Malformed("the answer does not start with an HTTP/1.1 status line")
-        minor, status, reason = status_line.groups()
-        pairs: List[Tuple[str, str]] = []
-        for line in lines[1:]:
-            pair = _field(line)
-            if pair is not None:
-                pairs.append(pair)
-                continue
-            folded = _FOLDED_LINE.fullmatch(line)
-            if folded is None or not pairs:
-                raise Malformed("the answer's head contains a line that is not a header")
-            # Obsolete, but a client must read it as a space.
-            name, value = pairs[-1]
-            more = folded.group(1).strip(" \t")
-            pairs[-1] = (name, f"{value} {more}".strip(" \t"))
-        self.status = int(status)
-        self.reason = reason or ""
+        minor, status, reason = _status_line(lines.pop(0))
+        pairs = [pair for pair in map(_field, lines) if pair is not None]
+        if len(pairs) < len(lines):
+            pairs = _unfold(lines)
+        self.status = status
+        self.reason = reason
         self.headers = Headers(pairs)
         self._minor = minor
         self.keep_alive = minor != "0"
@@ -486,6 +485,23 @@ def _check_start(data: bytes) -> None:
     if first == 0:
         raise Malformed("the server speaks HTTP/2 only")
     raise Malformed("what came is not an HTTP/1.1 answer")
+
+
+def _unfold(lines: List[str]) -> List[Pair]:
+    pairs: List[Pair] = []
+    for line in lines:
+        pair = _field(line)
+        if pair is not None:
+            pairs.append(pair)
+            continue
+        folded = _FOLDED_LINE.fullmatch(line)
+        if folded is None or not pairs:
+            raise Malformed("the answer's head contains a line that is not a header")
+        # Obsolete, but a client must read it as a space.
+        name, value = pairs[-1]
+        more = folded.group(1).strip(" \t")
+        pairs[-1] = (name, f"{value} {more}".strip(" \t"))
+    return pairs
 
 
 def _content_length(text: str) -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import (
     Any,
+    Awaitable,
     Callable,
     Dict,
     Literal,
@@ -1112,20 +1113,20 @@ class SyncMethods:
 class AsyncMethods:
     """The operations of the API as methods of the async client."""
 
-    async def _call(
+    def _call(
         self,
         operation: Operation[T],
         arguments: Dict[str, Any],
         timeout: TimeoutTypes,
-    ) -> T:
+    ) -> Awaitable[T]:
         raise NotImplementedError
 
-    async def _stream(
+    def _stream(
         self,
         operation: Operation[T],
         arguments: Dict[str, Any],
         timeout: TimeoutTypes,
-    ) -> AsyncStream[T]:
+    ) -> Awaitable[AsyncStream[T]]:
         raise NotImplementedError
 
     async def ping(self, *, timeout: TimeoutTypes = None) -> str:
