@@ -28,8 +28,8 @@ def emit(description: Description) -> str:
         "from __future__ import annotations",
         "",
         "from typing import (",
-        "    Any, Awaitable, Callable, Dict, Literal, Mapping, Optional, Sequence, Type, TypeVar, Union,",
-        "    overload,",
+        "    Any, Awaitable, Callable, Dict, Literal, Mapping, Optional, Sequence, Type, TypeVar,",
+        "    Union, overload,",
         ")",
         "",
         "from .._operation import ImageInput, Operation, TimeoutTypes",
@@ -85,7 +85,7 @@ def emit_function_types(description: Description) -> str:
     """``functions.pyi``: their types, as the package makes them when they are asked for."""
     lines = [
         "from typing import (",
-        "    Any, Awaitable, Callable, Dict, Literal, Mapping, Optional, Sequence, Tuple, Type, Union,",
+        "    Any, Callable, Dict, Literal, Mapping, Optional, Sequence, Tuple, Type, Union,",
         "    overload,",
         ")",
         "",

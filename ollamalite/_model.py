@@ -10,7 +10,7 @@ introspection asks for (``__dataclass_fields__``, ``__signature__``) is built wh
 
 from __future__ import annotations
 
-from operator import methodcaller
+from operator import itemgetter
 from types import MappingProxyType
 from typing import (
     TYPE_CHECKING,
@@ -123,20 +123,14 @@ class Field:
         return value if self.read is None else self.read(value)
 
 
-def _property(field: Field) -> property:
-    read = field.read
+def _property(field: Field, plain: bool) -> property:
+    """The attribute of a field; ``plain`` if items of its class are the members as they are."""
     if field.name == "items":
         return property(_read_items)
-    if read is None:
-        # Runs in C from end to end; this is what every read of an attribute costs.
-        get_member = methodcaller("_wire_get", field.alias, field.default)
-        return property(get_member, doc=str(field.annotation))
-    alias, default = field.alias, field.default
-
-    def get(self: Record) -> Any:
-        return read(_get(self, alias, default))
-
-    return property(get, doc=str(field.annotation))
+    if plain and field.alias == field.name:
+        # Runs in C from end to end where the member is there; `__missing__` knows the key.
+        return property(itemgetter(field.key), doc=str(field.annotation))
+    return property(field.of, doc=str(field.annotation))
 
 
 def _default(given: Any) -> Tuple[Any, Any, Any, Any]:
@@ -352,7 +346,6 @@ class Record(_Object):
         __fields__: ClassVar[Dict[str, FieldInfo]]
     else:
         model_fields = __fields__ = ModelFields()
-        _wire_get = dict.get
         __dataclass_fields__ = _OnDemand(_dataclass_fields)
         __dataclass_params__ = _DataclassParams
         __signature__ = _OnDemand(_signature)
@@ -373,7 +366,7 @@ class Record(_Object):
             alias, read = cls._aliases.get(name) or alias or name, cls._readers.get(name)
             field = Field(name, alias, annotation, default, required, read, make)
             fields[name] = field
-            setattr(cls, name, _property(field))
+            setattr(cls, name, _property(field, plain=not cls._readers))
         for name, given in list(own.items()):
             if name[0] == "_" != name[1:2] and name not in ("_aliases", "_readers"):
                 default, _, make, _ = _default(given)
@@ -388,6 +381,10 @@ class Record(_Object):
         cls._defaults = {f.alias: f.default for f in fields.values() if f.default is not None}
         if cls._readers:
             cls.__getitem__ = Record._read_item  # type: ignore[method-assign]
+        elif "__getitem__" in own:
+            # It may read attributes, which then must not read items.
+            for name in fields.keys() - (own.keys() - hints.keys()):
+                setattr(cls, name, _property(fields[name], plain=False))
 
     if not TYPE_CHECKING:
 

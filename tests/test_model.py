@@ -106,6 +106,18 @@ def test_an_unknown_member_never_hides_a_method():
     assert message["keys"] == 3
 
 
+def test_a_subclass_may_read_items_from_attributes():
+    class Mine(ollamalite.Message):
+        note: str = "none"
+
+        def __getitem__(self, key):
+            return getattr(self, key)
+
+    message = Mine(role="user", content="hi")
+    read = [message[name] for name in ("role", "content", "thinking", "note")]
+    assert read == ["user", "hi", None, "none"]
+
+
 def test_a_name_that_is_nowhere_raises_what_attributes_and_items_raise():
     message = Message(role="user")
     with pytest.raises(AttributeError, match="no attribute 'colour'"):
