@@ -277,9 +277,9 @@ def tool(inner: Converter) -> Converter:
         if not callable(value):
             return inner(value)
         if not made:
-            from . import _schema
+            from . import _tool
 
-            made.append(_schema.tool(inner))
+            made.append(_tool.tool(inner))
         return made[0](value)
 
     return convert

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+from ._callee import name_of
 from ._convert import Mismatch
 from ._generated.models import Tool
-from ._schema import function_schema, name_of
+from ._tool import function_schema
 from .errors import RequestError
 
 __all__ = ["convert_function_to_tool"]

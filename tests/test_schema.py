@@ -38,9 +38,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ollamalite._convert import Mismatch
+from ollamalite._docstring import parse_docstring
 from ollamalite._generated import models
 from ollamalite._model import Record
-from ollamalite._schema import json_schema, parse_docstring, schema_of
+from ollamalite._schema import json_schema, schema_of
 
 Literal = typing.Literal
 TypedDict = typing.TypedDict
@@ -775,8 +776,8 @@ def test_docstrings_are_read_in_linear_time():
 
 def test_nothing_heavy_is_imported_for_schemas():
     code = (
-        "import sys, ollamalite._schema as s\n"
-        "s.function_schema(lambda a, b=1: 0)\n"
+        "import sys, ollamalite._tool as t\n"
+        "t.function_schema(lambda a, b=1: 0)\n"
         "print([m for m in ('inspect', 'dataclasses', 'datetime', 'decimal') if m in sys.modules])"
     )
     root = str(Path(__file__).parent.parent)
