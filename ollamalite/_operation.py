@@ -18,7 +18,8 @@ from typing import (
 
 from ._convert import Mismatch
 from ._images import Image
-from ._model import Record, request_body
+from ._model import Record
+from ._records import request_body
 from .errors import RequestError
 
 T = TypeVar("T")

@@ -26,6 +26,7 @@ LAYERS = [
         "_convert",
         "_scalars",
         "_model",
+        "_records",
         "_dump",
         "_images",
         "_keywords",

@@ -29,16 +29,14 @@ from .._convert import (
     union,
 )
 from .._images import image
-from .._model import (
+from .._model import new, record, update
+from .._records import (
     declare,
     decode_list,
     decode_map,
     mapping_or_record,
-    new,
-    record,
     sends,
     sends_record,
-    update,
 )
 from . import models
 
