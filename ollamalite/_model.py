@@ -120,14 +120,17 @@ class Field:
         return value if self.read is None else self.read(value)
 
 
-def _property(field: Field, plain: bool) -> property:
-    """The attribute of a field; ``plain`` if items of its class are the members as they are."""
+def _property(field: Field) -> property:
     if field.name == "items":
         return property(_read_items)
-    if plain and field.alias == field.name:
+    if field.read is None and field.alias == field.name:
         # Runs in C from end to end where the member is there; `__missing__` knows the key.
         return property(itemgetter(field.key), doc=str(field.annotation))
     return property(field.of, doc=str(field.annotation))
+
+
+def _reads_item(attribute: Any) -> bool:
+    return type(attribute) is property and type(attribute.fget) is itemgetter
 
 
 def _default(given: Any) -> Tuple[Any, Any, Any, Any]:
@@ -353,7 +356,9 @@ class Record(_Object):
         # A nested class stands flat in its module, under the name that its path makes.
         type.__setattr__(cls, "__name__", cls.__qualname__.rpartition(".")[2])
         own = cls.__dict__
-        fields = dict(cls._fields)
+        fields: Dict[str, Field] = {}
+        for base in reversed(cls.__mro__[1:]):
+            fields.update(base.__dict__.get("_fields", {}))
         hints: Dict[str, Any] = own.get("__annotations__", {})
         for name, annotation in hints.items():
             if name.startswith("_") or "ClassVar" in str(annotation):
@@ -363,7 +368,7 @@ class Record(_Object):
             alias, read = cls._aliases.get(name) or alias or name, cls._readers.get(name)
             field = Field(name, alias, annotation, default, required, read, make)
             fields[name] = field
-            setattr(cls, name, _property(field, plain=not cls._readers))
+            setattr(cls, name, _property(field))
         for name, given in list(own.items()):
             if name[0] == "_" != name[1:2] and name not in ("_aliases", "_readers"):
                 default, _, make, _ = _default(given)
@@ -376,12 +381,13 @@ class Record(_Object):
         cls._required = tuple(f for f in fields.values() if f.required)
         cls._made = tuple(f for f in fields.values() if f.make_default is not None)
         cls._defaults = {f.alias: f.default for f in fields.values() if f.default is not None}
-        if cls._readers:
+        if cls._readers and cls.__getitem__ is OBJECT.__getitem__:
             cls.__getitem__ = Record._read_item  # type: ignore[method-assign]
-        elif "__getitem__" in own:
-            # It may read attributes, which then must not read items.
-            for name in fields.keys() - (own.keys() - hints.keys()):
-                setattr(cls, name, _property(fields[name], plain=False))
+        if (cls.__getitem__, cls.__missing__) != (OBJECT.__getitem__, Record.__missing__):
+            # Items are not simply the members, and may be made of attributes.
+            for name, field in fields.items():
+                if _reads_item(getattr(cls, name, None)):
+                    setattr(cls, name, property(field.of, doc=str(field.annotation)))
 
     if not TYPE_CHECKING:
 

@@ -106,16 +106,88 @@ def test_an_unknown_member_never_hides_a_method():
     assert message["keys"] == 3
 
 
-def test_a_subclass_may_read_items_from_attributes():
-    class Mine(ollamalite.Message):
-        note: str = "none"
+class ReadsAttributes:
+    def __getitem__(self, key):
+        return getattr(self, key)
 
-        def __getitem__(self, key):
-            return getattr(self, key)
 
-    message = Mine(role="user", content="hi")
+class Mixed(ReadsAttributes, ollamalite.Message):
+    note: str = "none"
+
+
+class Itself(ollamalite.Message):
+    note: str = "none"
+
+    def __getitem__(self, key):
+        return getattr(self, key)
+
+
+class Below(Itself):
+    content: Optional[str] = None
+    more: str = "more"
+
+
+@pytest.mark.parametrize("cls", [Mixed, Itself, Below])
+def test_a_subclass_may_read_items_from_attributes(cls):
+    message = cls(role="user", content="hi")
     read = [message[name] for name in ("role", "content", "thinking", "note")]
     assert read == ["user", "hi", None, "none"]
+    assert getattr(message, "more", "more") == "more"
+
+
+class Computed(ollamalite.Message):
+    @property
+    def content(self):
+        return "computed"
+
+
+class ComputedBelow(Computed):
+    role: ClassVar[str] = "nobody"
+
+    def __getitem__(self, key):
+        return getattr(self, key)
+
+
+def test_a_subclass_that_has_items_of_its_own_keeps_the_attributes_that_it_replaced():
+    message = ComputedBelow(role="user", content="hi")
+    assert (message.content, message.role, message.thinking) == ("computed", "nobody", None)
+
+
+@pytest.mark.parametrize("found", [lambda self, key: "x", lambda self, key: getattr(self, key)])
+def test_what_a_subclass_does_for_missing_items_is_not_asked_for_attributes(found):
+    cls = type("Missing", (ollamalite.Message,), {"__missing__": found})
+    assert cls(role="user").content is None
+
+
+class Left(ollamalite.Message):
+    left: Optional[str] = None
+
+
+class Right(ollamalite.Message):
+    right: Optional[str] = "right"
+
+
+class Both(Left, Right):
+    pass
+
+
+class Two(ollamalite.Message, ollamalite.Options):
+    pass
+
+
+def test_a_class_of_several_records_has_the_fields_of_all():
+    assert (Both(role="user").left, Both(role="user").right) == (None, "right")
+    assert Two(role="user").temperature is None
+    assert Two(role="user", temperature=0.5).model_dump()["temperature"] == 0.5
+
+
+def test_a_subclass_of_a_record_with_times_may_have_items_of_its_own():
+    class Mine(ollamalite.ListResponse.Model):
+        def __getitem__(self, key):
+            return "mine"
+
+    assert Mine(model="m")["model"] == "mine"
+    assert Mine(model="m").model == "m"
 
 
 def test_a_name_that_is_nowhere_raises_what_attributes_and_items_raise():
