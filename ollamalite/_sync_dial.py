@@ -160,26 +160,21 @@ class _Attempt:
         addresses = route.addresses()
         if addresses is None:
             addresses = self._look_up(route.host, route.port)
-        if len(addresses) > 1:
-            self._race(deque(addresses))
+        if route.unix:
+            ((family, address),) = addresses
+            self._connect_unix(self._hold(socket.socket(family, socket.SOCK_STREAM)), address)
         else:
-            for family, address in addresses:
-                sock = self._hold(socket.socket(family, socket.SOCK_STREAM))
-                self._connect(sock, address)
-        if not self._sockets:
-            raise OSError("the host has no address")
-        if not route.unix:
+            self._race(deque(addresses))
             self._sockets[0].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def _connect(self, sock: socket.socket, address: Any) -> None:
-        unix = self._plan.route.unix
+    def _connect_unix(self, sock: socket.socket, path: Any) -> None:
+        sock.setblocking(False)
         while True:
-            left = self._left()
-            sock.settimeout(0 if unix else left)
+            self._left()
             try:
-                return sock.connect(address)
+                return sock.connect(path)
             except BlockingIOError:
-                # The backlog of a unix socket is full, and nothing tells when there is room.
+                # The backlog is full, and nothing tells when there is room.
                 if self._waits.closed:
                     raise
                 sleep(FULL_BACKLOG)
@@ -219,15 +214,17 @@ class _Attempt:
                 if addresses:
                     family, address = addresses.popleft()
                     try:
-                        sock = self._hold(socket.socket(family, socket.SOCK_STREAM))
-                        sock.setblocking(False)
-                        number = sock.connect_ex(address)
-                        selector.register(sock, selectors.EVENT_WRITE)
-                    except errors.OllamaError:
-                        raise
+                        sock = socket.socket(family, socket.SOCK_STREAM)
                     except OSError as error:
-                        failure = error
+                        failure = error  # there may be no such family here
                         continue
+                    self._hold(sock)
+                    sock.setblocking(False)
+                    number = sock.connect_ex(address)
+                    # A socket that was hung up before it connects takes no notice.
+                    if self._waits.closed:
+                        raise client_closed(self._plan)
+                    selector.register(sock, selectors.EVENT_WRITE)
                     if number not in IN_PROGRESS:
                         failure = self._lost(selector, sock, number)
                         continue

@@ -686,6 +686,29 @@ def test_closing_the_transport_ends_a_connection_that_is_not_accepted(
         thread.join()
 
 
+@needs_blackhole
+@pytest.mark.parametrize("others", [0, 1])
+def test_closing_the_transport_ends_a_connection_that_is_about_to_begin(
+    monkeypatch, others
+) -> None:
+    transport = Transport(Settings())
+
+    class Late(socket.socket):
+        def connect(self, address: Any) -> None:
+            transport.close()
+            return super().connect(address)
+
+        def connect_ex(self, address: Any) -> int:
+            transport.close()
+            return super().connect_ex(address)
+
+    with blackhole(monkeypatch) as (resolve, _):
+        resolve(*[1] * others)
+        monkeypatch.setattr(socket, "socket", Late)
+        with pytest.raises(errors.ConnectionLostError):
+            transport.send(Request("GET", "http://hole.test/", {}))
+
+
 def test_closing_the_transport_ends_the_question_for_an_address(make, monkeypatch) -> None:
     asked, answer = threading.Event(), threading.Event()
 
