@@ -7,6 +7,7 @@ made them.
 
 import asyncio
 import os
+import threading
 import weakref
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Union
@@ -388,6 +389,8 @@ class _Pieces:
         size = min(self._left, PIECE_SIZE)
         self._views = (memoryview(bytearray(size)), memoryview(bytearray(size)))
         self._turn = 0
+        self._closed = False
+        self._reading = threading.Lock()
         self._ahead: Optional[asyncio.Future[Optional[memoryview]]] = None
 
     async def next(self, plan: Plan, patience: Patience) -> Optional[memoryview]:
@@ -415,22 +418,30 @@ class _Pieces:
 
     def close(self) -> None:
         """Close the file, which a worker may be reading from."""
+        self._closed = True
         ahead, self._ahead = self._ahead, None
-        if ahead is None:
-            self._close()
-        else:
-            ahead.add_done_callback(self._close_after)
-
-    def _close_after(self, ahead: "asyncio.Future[Optional[memoryview]]") -> None:
-        self._close()
-        if not ahead.cancelled():
-            ahead.exception()
+        if ahead is not None:
+            ahead.add_done_callback(_take_notice)
+        # Else the worker does it, as the loop may be over before it hears of the worker's end.
+        if self._reading.acquire(False):
+            try:
+                self._close()
+            finally:
+                self._reading.release()
 
     def _close(self) -> None:
         if self._file is not None:
             self._file.close()
 
     def _read(self) -> Optional[memoryview]:
+        try:
+            with self._reading:
+                return None if self._closed else self._next()
+        finally:
+            if self._closed:
+                self._close()
+
+    def _next(self) -> Optional[memoryview]:
         try:
             if self._file is None:
                 self._file = self._upload.open()
@@ -445,6 +456,12 @@ class _Pieces:
             raise errors.RequestError(f"the file to upload is {self._left} bytes too short")
         self._left -= count
         return view[:count]
+
+
+def _take_notice(ahead: "asyncio.Future[Optional[memoryview]]") -> None:
+    """Keep asyncio from complaining of an exception that nobody waits for any more."""
+    if not ahead.cancelled():
+        ahead.exception()
 
 
 class AsyncResponse:

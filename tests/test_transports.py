@@ -872,6 +872,38 @@ def test_an_upload_waits_for_busy_workers_no_longer_than_it_may(tmp_path) -> Non
         asyncio.run(run(server.url))
 
 
+@pytest.mark.parametrize("busy", [True, False])
+def test_a_file_is_closed_also_by_a_worker_that_outlives_the_loop(tmp_path, busy) -> None:
+    opened: List[Any] = []
+    begun, release = threading.Event(), threading.Event()
+
+    class Slow(Upload):
+        def open(self) -> Any:
+            opened.append(super().open())
+            begun.set()
+            release.wait(PATIENCE)
+            return opened[0]
+
+    file = tmp_path / "blob"
+    file.write_bytes(b"x")
+    workers = ThreadPoolExecutor(1)
+    loop = asyncio.new_event_loop()
+    loop.set_default_executor(workers)
+    if busy:
+        workers.submit(release.wait, PATIENCE)
+    transport = AsyncTransport(Settings(timeout=Timeout(total=0.2)))
+    with serve(answering()) as server:
+        call = transport.send(Request("POST", server.url, {}, Slow(file, 1)))
+        with pytest.raises(errors.DeadlineExceeded):
+            loop.run_until_complete(call)
+        loop.run_until_complete(transport.aclose())
+    loop.close()
+    release.set()
+    workers.shutdown()
+    assert begun.is_set() is not busy
+    assert all(each.closed for each in opened)
+
+
 @pytest.mark.parametrize("moment", range(1, 40))
 def test_an_interrupted_tls_connection_leaves_its_number_to_others(keys, moment) -> None:
     transport = AsyncTransport(Settings(verify=keys.authority))
